@@ -1,0 +1,54 @@
+import { type Entry, isTombstone } from '../../src/store/entry.js';
+import { type Reason, StoreFault } from '../../src/store/fault.js';
+import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
+
+/**
+ * How one instance reaches the store: as it should; `refused`, nothing is applied; `hang`, no answer ever; `lose-reply`,
+ * applied and then no answer; `oom`, records are refused.
+ */
+export type Link = 'ok' | 'refused' | 'hang' | 'lose-reply' | 'oom';
+
+/** One instance's view of a shared store, with faults. Counts what reaches it. */
+export class FaultyStore implements SessionStore {
+  link: Link = 'ok';
+  /** Links for the next operations, before `link` counts again. */
+  readonly next: Link[] = [];
+  evicts = false;
+  name: string | undefined = 'first';
+  calls = 0;
+  readonly #behind: SessionStore;
+
+  constructor(behind: SessionStore) {
+    this.#behind = behind;
+  }
+
+  read(key: string): Promise<Entry | undefined> {
+    return this.#through(() => this.#behind.read(key), false);
+  }
+
+  swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
+    return this.#through(() => this.#behind.swap(key, entry, expected, ttl), !isTombstone(entry));
+  }
+
+  incarnation(): string | undefined {
+    return this.name;
+  }
+
+  mayEvict(): boolean {
+    return this.evicts;
+  }
+
+  async #through<T>(operation: () => Promise<T>, record: boolean): Promise<T> {
+    this.calls += 1;
+    const link = this.next.shift() ?? this.link;
+    if (link === 'refused') throw new StoreFault('not-applied', 'refused');
+    if (link === 'oom' && record) throw fault('oom');
+    if (link === 'hang') return new Promise<T>(() => undefined);
+    const result = await operation();
+    return link === 'lose-reply' ? new Promise<T>(() => undefined) : result;
+  }
+}
+
+function fault(reason: Reason): StoreFault {
+  return new StoreFault('not-applied', reason);
+}

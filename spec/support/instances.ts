@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import Koa from 'koa';
+import { createSessions, type Sessions } from '../../src/create.js';
+import type { EventName, SessionEvent } from '../../src/observe/events.js';
+import type { SessionOptions } from '../../src/options.js';
+import type { Session } from '../../src/session/session.js';
+import { type Entry, stampOf } from '../../src/store/entry.js';
+import { MemoryStore } from '../../src/store/memory.js';
+import type { Expected, Swapped } from '../../src/store/store.js';
+import { FaultyStore } from './faulty-store.js';
+import { ManualClock } from './manual-clock.js';
+
+declare module '../../src/session/session.js' {
+  interface SessionData {
+    [key: string]: unknown;
+  }
+}
+
+/** Several instances of one app over one store, in time that moves only when told. */
+export class Shop {
+  readonly clock = new ManualClock();
+  readonly behind = new ForgetfulStore(64 * 1024 * 1024, this.clock);
+  readonly #secret = randomBytes(32).toString('hex');
+
+  async open(options: SessionOptions = {}): Promise<Instance> {
+    const store = new FaultyStore(this.behind);
+    const sessions = createSessions(
+      { secret: this.#secret, store, logger: false, ...options },
+      { clock: this.clock, env: {} },
+    );
+    const instance = new Instance(sessions, store, this.clock);
+    await this.settle();
+    return instance;
+  }
+
+  /** The store loses what is under `key`. */
+  forget(key: string): void {
+    this.behind.lose(key);
+  }
+
+  /** Lets what is under way come to its end, background work included. */
+  async settle(ms = 10_000): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 250) await this.clock.advance(250);
+  }
+
+  /** Runs `work` while time goes on: what waits for a deadline gets it. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    let over = false;
+    const done = (): void => void (over = true);
+    work.then(done, done);
+    for (let turn = 0; turn < 400 && !over; turn += 1) await this.clock.advance(25);
+    return work;
+  }
+}
+
+/** A store that can lose an entry, as by eviction. */
+class ForgetfulStore extends MemoryStore {
+  readonly #lost = new Set<string>();
+
+  lose(key: string): void {
+    this.#lost.add(key);
+  }
+
+  override async read(key: string): Promise<Entry | undefined> {
+    return this.#lost.has(key) ? undefined : super.read(key);
+  }
+
+  override async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
+    if (!this.#lost.has(key)) return super.swap(key, entry, expected, ttl);
+    if (expected !== null && expected !== 'any') return { done: false, current: undefined };
+    this.#lost.delete(key);
+    const there = await super.read(key);
+    return super.swap(key, entry, there ? stampOf(there) : null, ttl);
+  }
+}
+
+export class Instance {
+  readonly sessions: Sessions;
+  readonly store: FaultyStore;
+  readonly events: { readonly name: EventName; readonly event: object }[] = [];
+  readonly #clock: ManualClock;
+
+  constructor(sessions: Sessions, store: FaultyStore, clock: ManualClock) {
+    this.sessions = sessions;
+    this.store = store;
+    this.#clock = clock;
+    for (const name of WATCHED) sessions.events.on(name, event => void this.events.push({ name, event }));
+  }
+
+  get mode(): string {
+    return this.sessions.stats().store.mode;
+  }
+
+  get backlog(): number {
+    return this.sessions.stats().store.backlog.items;
+  }
+
+  count(name: EventName): number {
+    return this.events.filter(event => event.name === name).length;
+  }
+
+  last<Name extends (typeof WATCHED)[number]>(name: Name): SessionEvent<Name> | undefined {
+    // Recorded under this very name above.
+    return this.events.findLast(event => event.name === name)?.event as SessionEvent<Name> | undefined;
+  }
+
+  /** The store is out of reach, and this instance has noticed. */
+  async cutOff(link: FaultyStore['link'] = 'refused'): Promise<void> {
+    this.store.link = link;
+    for (let turn = 0; turn < 200 && this.mode !== 'degraded'; turn += 1) await this.#clock.advance(250);
+  }
+
+  /** The store is back, and this instance has brought everything home. */
+  async rejoin(): Promise<void> {
+    this.store.link = 'ok';
+    for (let turn = 0; turn < 200 && this.mode !== 'healthy'; turn += 1) await this.#clock.advance(250);
+  }
+
+  async load(token: string): Promise<(Session & Record<string, unknown>) | undefined> {
+    const session = await this.sessions.manager.load(token);
+    // Session data in these specs is whatever they put there.
+    return session as (Session & Record<string, unknown>) | undefined;
+  }
+
+  /** One request: loads, changes, saves. */
+  async change(token: string, changes: Record<string, unknown>): Promise<void> {
+    const session = await this.load(token);
+    if (!session) throw new Error('there is no such session');
+    Object.assign(session, changes);
+    await this.sessions.manager.save(session);
+  }
+
+  /** One request over HTTP, which also writes to a session that cannot be read. Resolves with a token, if one is set. */
+  async blindly(token: string, changes: Record<string, unknown>): Promise<string | undefined> {
+    const app = new Koa().use(this.sessions).use(ctx => {
+      Object.assign(ctx.session, changes);
+      ctx.body = 'ok';
+    });
+    const server = app.listen(0);
+    try {
+      const { port } = server.address() as AddressInfo;
+      const cookie = `${this.sessions.cookieName}=${token}`;
+      const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { cookie, connection: 'close' } });
+      if (response.status !== 200) throw new Error(`answered ${response.status}`);
+      return /=([^;]*)/.exec(response.headers.get('set-cookie') ?? '')?.[1];
+    } finally {
+      server.close();
+    }
+  }
+
+  async data(token: string): Promise<Record<string, unknown> | undefined> {
+    return (await this.load(token))?.toJSON();
+  }
+}
+
+const WATCHED = [
+  'store:degraded',
+  'store:recovering',
+  'store:recovered',
+  'store:error',
+  'circuit:open',
+  'circuit:close',
+  'journal:added',
+  'journal:full',
+  'migration:conflict',
+  'migration:quarantined',
+  'session:created',
+  'session:saved',
+  'session:touched',
+  'session:gone',
+  'session:conflict',
+  'session:unavailable',
+  'session:expired',
+  'session:regenerated',
+  'session:destroyed',
+  'security:undecryptable',
+  'security:unknown-key',
+  'security:forged-token',
+] as const;

@@ -1,0 +1,180 @@
+import type { RedisArgument } from 'redis';
+import type { Clock, Timer } from '../clock.js';
+import { StoreFault } from './fault.js';
+import { redisFault } from './redis-faults.js';
+
+/** The few commands that the library sends. Client, cluster, sentinel and pool of node-redis all have them. */
+export interface RedisCommands {
+  get(key: RedisArgument): Promise<unknown>;
+  evalSha(sha: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
+  eval(script: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
+}
+
+/** One connection's life: from `connect` to the first error. A link never reuses a client that has failed. */
+export interface RedisConnection {
+  readonly commands: RedisCommands;
+  /** Resolves once commands may be sent; may hang, so the caller brings a deadline. */
+  connect(): Promise<ServerFacts>;
+  /** Whether the client itself says that it can send now. */
+  usable(): boolean;
+  /** Called at most once, when the connection is of no more use. */
+  onLost(listener: (error: unknown) => void): void;
+  /** Returns at once, whatever the server does. */
+  destroy(): void;
+}
+
+/** What the server said of itself when the connection was made. `undefined`: it would not say. */
+export interface ServerFacts {
+  readonly version: string | undefined;
+  readonly incarnation: string | undefined;
+  readonly mayEvict: boolean;
+  readonly clockOffset: number | undefined;
+}
+
+type State =
+  | { readonly is: 'connecting' }
+  | { readonly is: 'ready'; readonly connection: RedisConnection; readonly facts: ServerFacts }
+  | { readonly is: 'waiting'; readonly fault: StoreFault }
+  | { readonly is: 'closed' };
+
+const CONNECT_WITHIN = 1_000;
+const BACKOFF = { first: 50, cap: 500 } as const;
+const WATCH_EVERY = 250;
+const SILENCE_ALLOWED = 1_000;
+const MAX_PENDING = 10_000;
+
+/**
+ * Keeps one working connection to Redis. It replaces a connection that was lost, or that owes replies and has been
+ * silent for a second, because no option of node-redis bounds a command that was written to a frozen server.
+ */
+export class RedisLink {
+  readonly #clock: Clock;
+  readonly #open: () => RedisConnection;
+  readonly #firstWait: number;
+  #state: State = { is: 'connecting' };
+  #facts: ServerFacts | undefined;
+  #attempts = 0;
+  #traffic = { pending: 0, lastReply: 0 };
+  #watch: Timer | undefined;
+  #retry: Timer | undefined;
+  #current: RedisConnection | undefined;
+  #wake: () => void = () => undefined;
+  readonly #firstOutcome = new Promise<void>(resolve => (this.#wake = resolve));
+
+  /** `firstWait`: how long an operation waits for the very first connection, ms. */
+  constructor(open: () => RedisConnection, clock: Clock, firstWait: number) {
+    this.#open = open;
+    this.#clock = clock;
+    this.#firstWait = firstWait;
+    this.#connect();
+  }
+
+  /** What the server last said of itself. */
+  get facts(): ServerFacts | undefined {
+    return this.#facts;
+  }
+
+  /** Sends through the current connection. Nothing is ever queued for a later one. */
+  async send<T>(operation: (commands: RedisCommands) => Promise<T>): Promise<T> {
+    if (this.#state.is === 'connecting' && this.#attempts === 0) await this.#first();
+    const { commands } = this.#usable();
+    const traffic = this.#traffic;
+    traffic.pending += 1;
+    if (traffic.pending === 1) traffic.lastReply = this.#clock.monotonic();
+    this.#guard();
+    try {
+      return await operation(commands);
+    } finally {
+      traffic.pending -= 1;
+      traffic.lastReply = this.#clock.monotonic();
+    }
+  }
+
+  close(): void {
+    this.#state = { is: 'closed' };
+    this.#retry?.cancel();
+    this.#watch?.cancel();
+    this.#current?.destroy();
+    this.#wake();
+  }
+
+  #usable(): RedisConnection {
+    const state = this.#state;
+    if (state.is === 'waiting') throw state.fault;
+    if (state.is !== 'ready') throw new StoreFault('not-applied', 'refused');
+    if (!state.connection.usable()) throw new StoreFault('not-applied', 'reset');
+    if (this.#traffic.pending >= MAX_PENDING) throw new StoreFault('not-applied', 'busy');
+    return state.connection;
+  }
+
+  /** A deploy must not log users out: the first requests wait for the first connection, within their budget. */
+  async #first(): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>(resolve => (timer = this.#clock.after(this.#firstWait, resolve)));
+    await Promise.race([this.#firstOutcome, late]);
+    timer?.cancel();
+  }
+
+  #connect(): void {
+    const connection = this.#openGuarded();
+    if (!connection) return;
+    this.#current = connection;
+    let settled = false;
+    const once = (act: () => void): void => {
+      if (settled || this.#current !== connection) return;
+      settled = true;
+      timer.cancel();
+      act();
+    };
+    const fail = (error: unknown): void => once(() => this.#lose(connection, redisFault(error)));
+    const timer = this.#clock.after(CONNECT_WITHIN, () => fail(new StoreFault('not-applied', 'timeout')));
+    connection.onLost(error => (settled ? this.#lose(connection, redisFault(error)) : fail(error)));
+    connection.connect().then(facts => once(() => this.#ready(connection, facts)), fail);
+  }
+
+  #openGuarded(): RedisConnection | undefined {
+    try {
+      return this.#open();
+    } catch (error) {
+      this.#again(redisFault(error));
+      return undefined;
+    }
+  }
+
+  #ready(connection: RedisConnection, facts: ServerFacts): void {
+    this.#facts = facts;
+    this.#attempts = 0;
+    this.#traffic = { pending: 0, lastReply: 0 };
+    this.#state = { is: 'ready', connection, facts };
+    this.#wake();
+  }
+
+  #lose(connection: RedisConnection, fault: StoreFault): void {
+    if (this.#current !== connection) return;
+    this.#current = undefined;
+    connection.destroy();
+    this.#again(fault);
+  }
+
+  #again(fault: StoreFault): void {
+    if (this.#state.is === 'closed') return;
+    // What is refused from now on was never sent, whatever became of that which was.
+    const refusal = fault.class === 'ambiguous' ? new StoreFault('not-applied', fault.reason) : fault;
+    this.#state = { is: 'waiting', fault: refusal };
+    this.#wake();
+    const backoff = Math.min(BACKOFF.cap, BACKOFF.first * 2 ** this.#attempts);
+    this.#attempts += 1;
+    this.#retry = this.#clock.after(backoff * (0.5 + this.#clock.fraction() / 2), () => this.#connect());
+  }
+
+  /** One timer watches all commands in flight, and stops when none is. */
+  #guard(): void {
+    this.#watch ??= this.#clock.after(WATCH_EVERY, () => {
+      this.#watch = undefined;
+      if (this.#traffic.pending === 0 || this.#state.is !== 'ready') return;
+      const silent = this.#clock.monotonic() - this.#traffic.lastReply > SILENCE_ALLOWED;
+      if (silent) this.#lose(this.#state.connection, new StoreFault('ambiguous', 'timeout'));
+      else this.#guard();
+    });
+  }
+}

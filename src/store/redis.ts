@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { type Entry, stampBytes } from './entry.js';
+import { StoreFault } from './fault.js';
+import { refuseBlindWrite } from './memory.js';
+import { openConnection, type RedisTarget } from './redis-client.js';
+import { isNoScript, isWrongType, redisFault } from './redis-faults.js';
+import { type RedisCommands, RedisLink, type ServerFacts } from './redis-link.js';
+import type { Expected, SessionStore, Swapped } from './store.js';
+
+/**
+ * The whole of `swap`, on one key, with its one SET as the last act. For a tombstone it deletes first: a server that is
+ * out of memory refuses a SET alone, and a logout must go through.
+ * Answers 1 for done, nil for nothing there, the entry in the way, or an empty string for a value of another type.
+ */
+const SWAP = `
+local entry, expected, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local tombstone = string.byte(entry, 1) == 2
+local current = redis.pcall('GET', KEYS[1])
+if type(current) == 'table' then
+  if expected ~= 'any' then return '' end
+elseif current then
+  local stands = string.byte(current, 1) == 2 and #current == 18
+  local stamp = string.sub(current, 2, 17)
+  if stamp == string.sub(entry, 2, 17) then return 1 end
+  if expected == 'any' then
+    if stands then
+      if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
+      return 1
+    end
+  elseif expected == '' or (stands and not tombstone) or stamp ~= expected then
+    return current
+  end
+elseif expected ~= 'any' and expected ~= '' then
+  return nil
+end
+if tombstone then redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], entry, 'PX', ttl)
+return 1
+`;
+
+const SWAP_SHA = createHash('sha1').update(SWAP).digest('hex');
+
+const FOREIGN: Entry = Buffer.alloc(0);
+
+export interface RedisStoreOptions {
+  readonly target: RedisTarget;
+  readonly prefix: string;
+  /** How long an operation waits for the very first connection, ms. */
+  readonly firstWait: number;
+}
+
+/** Sessions in Redis 6.2 or later: `read` is one GET, `swap` one script. Every throw is a {@link StoreFault}. */
+export class RedisStore implements SessionStore {
+  readonly #link: RedisLink;
+  readonly #prefix: string;
+
+  constructor(options: RedisStoreOptions, clock: Clock) {
+    this.#prefix = options.prefix;
+    this.#link = new RedisLink(() => openConnection(options.target, clock), clock, options.firstWait);
+  }
+
+  async read(key: string): Promise<Entry | undefined> {
+    try {
+      const value = await this.#link.send(commands => commands.get(this.#prefix + key));
+      return Buffer.isBuffer(value) ? value : undefined;
+    } catch (error) {
+      if (isWrongType(error)) return FOREIGN;
+      throw redisFault(error);
+    }
+  }
+
+  async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
+    refuseBlindWrite(entry, expected);
+    const args = [entry, expectedBytes(expected), String(Math.max(1, Math.ceil(ttl)))];
+    const options = { keys: [this.#prefix + key], arguments: args };
+    try {
+      return swapped(await this.#link.send(commands => run(commands, options)));
+    } catch (error) {
+      throw redisFault(error);
+    }
+  }
+
+  incarnation(): string | undefined {
+    return this.facts?.incarnation;
+  }
+
+  mayEvict(): boolean {
+    return this.facts?.mayEvict ?? false;
+  }
+
+  clockOffset(): number | undefined {
+    return this.facts?.clockOffset;
+  }
+
+  get facts(): ServerFacts | undefined {
+    return this.#link.facts;
+  }
+
+  close(): Promise<void> {
+    this.#link.close();
+    return Promise.resolve();
+  }
+}
+
+function expectedBytes(expected: Expected): Buffer | string {
+  if (expected === null) return '';
+  return expected === 'any' ? 'any' : stampBytes(expected);
+}
+
+async function run(
+  commands: RedisCommands,
+  options: { keys: string[]; arguments: (Buffer | string)[] },
+): Promise<unknown> {
+  try {
+    return await commands.evalSha(SWAP_SHA, options);
+  } catch (error) {
+    if (!isNoScript(error)) throw error;
+    return commands.eval(SWAP, options);
+  }
+}
+
+function swapped(reply: unknown): Swapped {
+  if (reply === 1) return { done: true };
+  if (reply === null) return { done: false, current: undefined };
+  if (Buffer.isBuffer(reply)) return { done: false, current: reply };
+  throw new StoreFault('ours', 'other');
+}

@@ -1,0 +1,96 @@
+import type { Entry, Stamp } from './entry.js';
+
+/**
+ * What a `swap` expects under the key: an entry that carries this stamp; `null`, nothing; or `'any'`, whatever is there,
+ * which is for tombstones only.
+ */
+export type Expected = Stamp | null | 'any';
+
+/** `current` is what stood in the way; bytes that are no entry (see `isEntry`) are a foreign value. */
+export type Swapped = { done: true } | { done: false; current: Entry | undefined };
+
+/**
+ * A place for sealed sessions. Two operations are all there is: destroying is swapping in a tombstone, touching is
+ * swapping the same data with a later deadline. Keys are 43 characters of base64url; entries are opaque bytes after
+ * `kind(1) ‖ stamp(16)`. A throw means "the store cannot say", never "not there"; what is not a `StoreFault` counts as
+ * ambiguous. `koa-resilient-session/testing` has the suite that checks all of this.
+ */
+export interface SessionStore {
+  /** The live entry, tombstones included. Missing and expired are both `undefined`. */
+  read(key: string): Promise<Entry | undefined>;
+
+  /**
+   * Atomically puts `entry` for `ttl` ms if what is there is as `expected`.
+   *
+   * - The entry there carries `entry`'s own stamp: `done`, so a write whose outcome is unknown can be retried for ever.
+   * - A record never replaces a tombstone, whatever `expected`.
+   * - A tombstone with `'any'` over a tombstone is `done`, and never shortens its life.
+   * - A record with `'any'` is a `RangeError`: there are no blind writes.
+   */
+  swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped>;
+
+  /** Releases what the store holds; must settle even if the server behind it hangs. */
+  close?(): Promise<void>;
+
+  /** Names the data set: changes when the store may have lost data. `undefined`: not known. */
+  incarnation?(): string | undefined;
+
+  /** Whether the store may drop live entries under memory pressure. Default: false. */
+  mayEvict?(): boolean;
+
+  /** How far the store's clock is ahead of this machine's, in ms. `undefined`: not known. */
+  clockOffset?(): number | undefined;
+}
+
+/** When the store last answered for a key (the monotonic ms at which it was asked), and which data set answered. */
+export interface Confirmation {
+  readonly at: number;
+  readonly incarnation: string | undefined;
+}
+
+/** What the supervisor may do with a write that meets something else, now or after an outage. */
+export interface WriteIntent {
+  /**
+   * Merges this write into the record in the way. Returns the entry to put instead (new stamp), or `'drop'` when nothing
+   * of this write survives. A throw means that the record in the way cannot be opened.
+   */
+  merge(current: Entry): Entry | 'drop';
+  /** When the store last answered for this key, if it ever did. */
+  readonly confirmed?: Confirmation | undefined;
+  /** The writer could not read what it writes over: where nothing is there, nothing may be created under this key. */
+  readonly blind?: boolean;
+  /** The key of a tombstone that must be in the store first; if that session was destroyed, this one ends too. */
+  readonly after?: string;
+}
+
+export type Source = 'primary' | 'journal' | 'shadow';
+
+/** What the supervisor knows of a key. `unavailable` is not `absent`. */
+export type Lookup =
+  | {
+      readonly state: 'found';
+      readonly entry: Entry;
+      readonly source: Source;
+      readonly confirmed: Confirmation | undefined;
+      /** `blind`: written without having seen what the store holds. `orphan`: and nothing was there, so it may only live on under a new id. */
+      readonly standing: 'seen' | 'blind' | 'orphan';
+    }
+  | { readonly state: 'ended'; readonly tombstone: Entry }
+  | { readonly state: 'absent' }
+  | { readonly state: 'foreign' }
+  | { readonly state: 'unavailable' };
+
+/** `by`: who holds the entry now. */
+export type Settled =
+  | { readonly done: true; readonly by: 'primary' | 'journal'; readonly confirmed: Confirmation | undefined }
+  | { readonly done: false; readonly current: Entry | undefined };
+
+/** A store made of stores: never waits longer than its deadline, and says where an answer came from. */
+export interface ResilientStore extends SessionStore {
+  /** Never throws for a fault of the store. */
+  lookup(key: string): Promise<Lookup>;
+  /** Throws `STORE_UNAVAILABLE` only where the entry can be kept nowhere. */
+  swap(key: string, entry: Entry, expected: Expected, ttl: number, intent?: WriteIntent): Promise<Settled>;
+  /** Lets go of an orphan that lives on under a new id. */
+  forget(key: string): void;
+}
