@@ -1,0 +1,124 @@
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, scryptSync } from 'node:crypto';
+import { ConfigRangeError, ConfigTypeError } from '../errors.js';
+
+/** What one secret gives: a key for tokens, a key for records, and the public name of both. */
+export interface SecretKeys {
+  /** 3 bytes, in the clear in every token and envelope. */
+  readonly kid: Buffer;
+  readonly token: KeyObject;
+  readonly record: KeyObject;
+}
+
+const MIN_LENGTH = 16;
+const MIN_DISTINCT = 8;
+const LABEL = 'koa-resilient-session/1/';
+/** OWASP Password Storage Cheat Sheet's scrypt parameters: about 0.4 s, once at start. */
+const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 } as const;
+
+/** Secrets that are in tutorials, and so in every attacker's list. Compared without case, spaces or punctuation. */
+const FAMOUS = [
+  'keyboardcat',
+  'changeme',
+  'changethis',
+  'yoursecret',
+  'yoursessionsecret',
+  'supersecret',
+  'mysecret',
+  'sessionsecret',
+  'secretkey',
+  'thisisasecret',
+  'notsosecret',
+  'somesecret',
+  'verysecret',
+  'topsecret',
+  'password',
+  'replaceme',
+  'abcdefghijklmnop',
+  '0123456789abcdef',
+  'correcthorsebatterystaple',
+  'developmentsecret',
+  'shhhhhh',
+];
+
+/** Keys for each secret: the first seals, all open, and a key id finds the one that fits. */
+export class Keyring {
+  readonly current: SecretKeys;
+  readonly #byKid = new Map<string, SecretKeys>();
+
+  /** Throws `ENCRYPTION_INIT`, in words that never repeat a secret (ASVS 11.4.4, 13.3.4). */
+  constructor(secrets: readonly string[]) {
+    const [first, ...others] = secrets.map(deriveChecked);
+    if (!first) throw initError('a secret is needed, got none', 'type');
+    for (const keys of [first, ...others]) {
+      const kid = keys.kid.toString('hex');
+      if (this.#byKid.has(kid)) throw initError('each secret may stand in the list once', 'range');
+      this.#byKid.set(kid, keys);
+    }
+    this.current = first;
+  }
+
+  /** The keys under this id, or `undefined`: exactly one key is ever tried. */
+  find(kid: Buffer): SecretKeys | undefined {
+    return this.#byKid.get(kid.toString('hex'));
+  }
+}
+
+function deriveChecked(secret: string): SecretKeys {
+  checkStrength(secret);
+  const root = createSecretKey(rootOf(secret));
+  return { kid: subkey(root, 'key-id', 3), token: key(root, 'token'), record: key(root, 'record') };
+}
+
+function checkStrength(secret: unknown): void {
+  if (typeof secret !== 'string') throw initError('a secret must be a string', 'type');
+  if (secret.length < MIN_LENGTH)
+    throw initError(`a secret needs at least ${MIN_LENGTH} characters`, 'range');
+  if (new Set(secret).size < MIN_DISTINCT) {
+    throw initError(`a secret needs at least ${MIN_DISTINCT} different characters`, 'range');
+  }
+  if (isRepeated(secret)) throw initError('a secret must not repeat a shorter one', 'range');
+  if (isFamous(secret)) throw initError('this secret is in public examples', 'range');
+}
+
+function isRepeated(secret: string): boolean {
+  return `${secret}${secret}`.indexOf(secret, 1) < secret.length;
+}
+
+function isFamous(secret: string): boolean {
+  const plain = secret.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  return FAMOUS.some(famous => plain.startsWith(famous) && plain.length <= famous.length + 12);
+}
+
+/** 32 or more random bytes go through HKDF; anything else may be a passphrase and is stretched. */
+function rootOf(secret: string): Buffer {
+  const random = randomBytesIn(secret);
+  if (random) return Buffer.from(hkdfSync('sha256', random, '', `${LABEL}root`, 32));
+  return scryptSync(secret.normalize('NFKC'), `${LABEL}root`, 32, SCRYPT);
+}
+
+function randomBytesIn(secret: string): Buffer | undefined {
+  if (/^[0-9a-f]{64,}$/i.test(secret) && secret.length % 2 === 0) return Buffer.from(secret, 'hex');
+  const base64 = /^[A-Za-z0-9+/_-]{43,}={0,2}$/.test(secret);
+  // A long passphrase fits the alphabet too, but has no digits, or only one case.
+  const mixed =
+    /[A-Z]/.test(secret) && /[a-z]/.test(secret) && /[0-9]/.test(secret) && new Set(secret).size >= 20;
+  return base64 && mixed ? Buffer.from(secret, 'base64') : undefined;
+}
+
+function subkey(root: KeyObject, purpose: string, bytes: number): Buffer {
+  return createHmac('sha256', root)
+    .update(LABEL + purpose)
+    .digest()
+    .subarray(0, bytes);
+}
+
+function key(root: KeyObject, purpose: string): KeyObject {
+  return createSecretKey(subkey(root, purpose, 32));
+}
+
+function initError(rule: string, kind: 'type' | 'range'): Error {
+  const message = `Failed to initialize session encryption: ${rule}`;
+  return kind === 'type'
+    ? new ConfigTypeError(message, 'ENCRYPTION_INIT')
+    : new ConfigRangeError(message, 'ENCRYPTION_INIT');
+}
