@@ -1,0 +1,131 @@
+import { isStamp, type Stamp, stampTime } from '../store/entry.js';
+
+/** When each top-level key last changed. A removed key keeps its stamp, so that a merge cannot bring it back. */
+export type KeyStamps = ReadonlyMap<string, Stamp>;
+
+/** What is sealed: the data as its own JSON text, and everything that decides about it. Times are wall-clock ms. */
+export interface SessionRecord {
+  readonly created: number;
+  /** When this session was bound to a login, or 0. Versions that differ here never merge. */
+  readonly authenticated: number;
+  readonly used: number;
+  /** `null`: no idle limit. */
+  readonly idle: number | null;
+  readonly absolute: number;
+  /** The session's own idle timeout in ms, where the app set `maxAge`. */
+  readonly maxAge: number | undefined;
+  readonly stamps: KeyStamps;
+  readonly text: string;
+}
+
+export type SessionJson = Record<string, unknown>;
+
+interface Meta {
+  c: number;
+  a: number;
+  u: number;
+  i: number | null;
+  x: number;
+  m?: number;
+  /** The stamp that most keys share; `k` holds the others. */
+  s?: Stamp;
+  k?: Record<string, Stamp>;
+}
+
+/** JSON text holds no raw line break, so the first one parts the two. */
+const SEPARATOR = '\n';
+
+export function encodeRecord(record: SessionRecord): string {
+  const { created: c, authenticated: a, used: u, idle: i, absolute: x, maxAge, stamps, text } = record;
+  const common = mostFrequent(stamps);
+  const present = valuesOf(text);
+  const others = [...stamps].filter(([key, stamp]) => stamp !== common || !present.has(key));
+  const meta: Meta = { c, a, u, i, x };
+  if (maxAge !== undefined) meta.m = maxAge;
+  if (common) meta.s = common;
+  if (others.length > 0) meta.k = Object.fromEntries(others);
+  return JSON.stringify(meta) + SEPARATOR + text;
+}
+
+/** `undefined` for text that this library did not write. */
+export function decodeRecord(plain: string): SessionRecord | undefined {
+  const cut = plain.indexOf(SEPARATOR);
+  const meta = cut < 0 ? undefined : parse(plain.slice(0, cut));
+  const text = plain.slice(cut + 1);
+  const data = parse(text);
+  if (!isMeta(meta) || !isObject(data)) return undefined;
+  const stamps = new Map<string, Stamp>();
+  if (meta.s) for (const key of Object.keys(data)) stamps.set(key, meta.s);
+  for (const [key, stamp] of Object.entries(meta.k ?? {})) stamps.set(key, stamp);
+  return {
+    created: meta.c,
+    authenticated: meta.a,
+    used: meta.u,
+    idle: meta.i,
+    absolute: meta.x,
+    maxAge: meta.m,
+    stamps,
+    text,
+  };
+}
+
+/** The data of a record, its keys inert: `__proto__` is nothing but a name. */
+export function dataOf(record: SessionRecord): SessionJson {
+  const data = parse(record.text);
+  return isObject(data) ? data : {};
+}
+
+/** Stamps for `text`: each key that differs from `base` takes `stamp`; what was removed before `forget` is dropped. */
+export function stampChanges(
+  base: SessionRecord | undefined,
+  text: string,
+  stamp: Stamp,
+  forget: number,
+): KeyStamps {
+  const before = valuesOf(base?.text ?? '{}');
+  const after = valuesOf(text);
+  const stamps = new Map<string, Stamp>();
+  for (const [key, known] of base?.stamps ?? []) {
+    if (before.has(key) || stampTime(known) >= forget) stamps.set(key, known);
+  }
+  for (const [key, value] of after) if (before.get(key) !== value || !stamps.has(key)) stamps.set(key, stamp);
+  for (const key of before.keys()) if (!after.has(key)) stamps.set(key, stamp);
+  return stamps;
+}
+
+/** Top-level keys with the JSON text of their values. */
+export function valuesOf(text: string): Map<string, string> {
+  const data = parse(text);
+  if (!isObject(data)) return new Map();
+  return new Map(Object.entries(data).map(([key, value]) => [key, JSON.stringify(value)]));
+}
+
+function mostFrequent(stamps: KeyStamps): Stamp | undefined {
+  const counts = new Map<Stamp, number>();
+  for (const stamp of stamps.values()) counts.set(stamp, (counts.get(stamp) ?? 0) + 1);
+  let best: Stamp | undefined;
+  for (const [stamp, count] of counts) if (!best || count > (counts.get(best) ?? 0)) best = stamp;
+  return best;
+}
+
+/** Never throws: the message of a JSON error quotes its input. */
+function parse(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is SessionJson {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isMeta(value: unknown): value is Meta {
+  if (!isObject(value)) return false;
+  const { c, a, u, i, x, m, s, k } = value;
+  const times = [c, a, u, x].every(time => Number.isFinite(time)) && (i === null || Number.isFinite(i));
+  const optional = (m === undefined || Number.isFinite(m)) && (s === undefined || isStamp(s));
+  return times && optional && (k === undefined || (isObject(k) && Object.values(k).every(isStamp)));
+}

@@ -1,0 +1,238 @@
+import { inspect } from 'node:util';
+import { SessionError } from '../errors.js';
+import type { Confirmation, Source } from '../store/store.js';
+import type { Stamp } from '../store/entry.js';
+import { persistent } from './data.js';
+import type { SealedIdentity } from '../vault/vault.js';
+import { dataOf, type SessionJson, type SessionRecord } from './record.js';
+
+/** Where a session came from. `new`: nobody had one; `unavailable`: there may be one that cannot be read now. */
+export type SessionSource = Source | 'new' | 'unavailable';
+
+/**
+ * The data of a session, open to declaration merging:
+ * `declare module 'koa-resilient-session' { interface SessionData { userId?: string } }`.
+ */
+// oxlint-disable-next-line typescript/no-empty-interface -- apps fill it by declaration merging
+export interface SessionData {}
+
+/** The version that a session started from. */
+export interface Base {
+  readonly record: SessionRecord;
+  readonly stamp: Stamp;
+  readonly confirmed: Confirmation | undefined;
+}
+
+/**
+ * `live`; `destroyed`, by this request; `ended`, found to be over; `ephemeral`, a straggler after a regenerate: works
+ * for this request, is never stored.
+ */
+export type Mark = 'live' | 'destroyed' | 'ended' | 'ephemeral';
+
+/** What happened to a session, for the manager to act on. No I/O. */
+export interface SessionState {
+  identity: SealedIdentity | undefined;
+  base: Base | undefined;
+  source: SessionSource;
+  mark: Mark;
+  /** The `born` of the token: wall-clock ms, or 0 where the store has the session. */
+  born: number;
+  /** The request's token was made with the first secret. */
+  tokenCurrent: boolean;
+  /** What the response must do with the cookie. */
+  cookie: 'keep' | 'set' | 'clear';
+  /** Called when `cookie` or `fallback` may have changed. */
+  announce: () => void;
+  /** Write even if nothing changed. */
+  force: boolean;
+  maxAge: number | undefined;
+  /** A record that may only live on under a new id: the key to let go of then. */
+  orphan: string | undefined;
+  /** A record under a key that is not held here: nothing is written and no cookie is set. */
+  refused: boolean;
+  /** Nobody has seen what the store holds: changes only add what is missing there. */
+  blind: boolean;
+  /** A write of this session went to the journal, or could be kept nowhere. */
+  fallback: boolean;
+}
+
+/** What a session asks of its owner: each acts at once and waits for the store within the deadline. */
+export interface SessionActions {
+  save(session: Session, force: boolean): Promise<boolean>;
+  regenerate(session: Session): Promise<boolean>;
+  destroy(session: Session): Promise<void>;
+  defaultMaxAge(): number | undefined;
+}
+
+const RESERVED = [
+  'isNew',
+  'populated',
+  'length',
+  'save',
+  'regenerate',
+  'manuallyCommit',
+  'destroy',
+  'toJSON',
+] as const;
+const READINGS = ['id', 'createdAt', 'expiresAt', 'source'] as const;
+
+/**
+ * The value behind `ctx.session`: its own enumerable properties are the data, everything else lives on the prototype
+ * and cannot be overwritten (`RESERVED_KEY`). The four readings `id`, `createdAt`, `expiresAt` and `source` may be used as
+ * data keys; there data wins.
+ */
+export class Session {
+  readonly #state: SessionState;
+  readonly #actions: SessionActions;
+
+  constructor(state: SessionState, actions: SessionActions, data: SessionJson) {
+    this.#state = state;
+    this.#actions = actions;
+    assignData(this, data);
+  }
+
+  /** @internal */
+  static stateOf(session: Session): SessionState {
+    return session.#state;
+  }
+
+  /** Whether no stored session stands behind this one yet. */
+  get isNew(): boolean {
+    return this.#state.base === undefined;
+  }
+
+  /** How many keys the data has. */
+  get length(): number {
+    return Object.keys(this.toJSON()).length;
+  }
+
+  get populated(): boolean {
+    return this.length > 0;
+  }
+
+  /** The idle timeout of this session in ms; `undefined`: none. Setting it saves the session. */
+  get maxAge(): number | undefined {
+    return this.#state.maxAge ?? this.#actions.defaultMaxAge();
+  }
+
+  set maxAge(ms: number | undefined) {
+    if (ms !== undefined && !(Number.isInteger(ms) && ms > 0)) {
+      throw new RangeError(`session.maxAge must be a positive whole number of ms, got ${inspect(ms)}`);
+    }
+    this.#state.maxAge = ms;
+    this.#state.force = true;
+  }
+
+  /** Saves now, changed or not. Resolves `false` if the session has ended meanwhile: then nothing is kept. */
+  save(): Promise<boolean> {
+    return this.#actions.save(this, true);
+  }
+
+  /** Saves now if anything changed. Resolves `false` if the session has ended meanwhile. */
+  manuallyCommit(): Promise<boolean> {
+    return this.#actions.save(this, false);
+  }
+
+  /**
+   * Moves the data to a new id; the old one is dead at once (ASVS 7.2.4). Resolves `false` if the session had ended
+   * meanwhile: then nothing was created. Call it at every login.
+   */
+  regenerate(): Promise<boolean> {
+    return this.#actions.regenerate(this);
+  }
+
+  /** Ends the session now. Rejects with `STORE_UNAVAILABLE` if the end can be kept nowhere. */
+  destroy(): Promise<void> {
+    return this.#actions.destroy(this);
+  }
+
+  /** A pseudonym for logs, never the token; `undefined` before the first save. */
+  get id(): string | undefined {
+    return this.#state.identity?.pseudonym;
+  }
+
+  get createdAt(): Date | undefined {
+    return date(this.#state.base?.record.created);
+  }
+
+  /** When it ends if nobody uses it again. */
+  get expiresAt(): Date | undefined {
+    const record = this.#state.base?.record;
+    return record && date(Math.min(record.idle ?? record.absolute, record.absolute));
+  }
+
+  get source(): SessionSource {
+    return this.#state.source;
+  }
+
+  /** The data, without what is never saved: keys that begin with `_`, and functions. */
+  toJSON(): SessionJson {
+    return persistent(this);
+  }
+
+  /** Sessions end up in logs: this shows that there is one, not what is in it (ASVS 16.2.5). */
+  [inspect.custom](): string {
+    return `Session { id: ${this.#state.identity?.pseudonym ?? 'none'}, keys: ${this.length} }`;
+  }
+}
+
+for (const name of RESERVED) {
+  const existing = Object.getOwnPropertyDescriptor(Session.prototype, name);
+  const method: unknown = existing?.value;
+  Object.defineProperty(Session.prototype, name, {
+    configurable: true,
+    get: existing?.get ?? ((): unknown => method),
+    set: () => refuseKey(name),
+  });
+}
+
+for (const name of READINGS) {
+  const get = Object.getOwnPropertyDescriptor(Session.prototype, name)?.get;
+  Object.defineProperty(Session.prototype, name, {
+    configurable: true,
+    ...(get && { get }),
+    set(this: Session, value: unknown) {
+      Object.defineProperty(this, name, { value, enumerable: true, writable: true, configurable: true });
+    },
+  });
+}
+
+/** Puts data onto a session, each key as its own property. Throws `RESERVED_KEY` for names of the interface. */
+export function assignData(session: Session, data: object): void {
+  for (const [key, value] of Object.entries(data)) {
+    if (RESERVED.some(name => name === key) || key === 'maxAge') refuseKey(key);
+    Object.defineProperty(session, key, { value, enumerable: true, writable: true, configurable: true });
+  }
+}
+
+/** Makes the data of `session` exactly `data`. */
+export function replaceData(session: Session, data: object): void {
+  for (const key of Object.keys(data))
+    if (RESERVED.some(name => name === key) || key === 'maxAge') refuseKey(key);
+  for (const key of Object.keys(session)) Reflect.deleteProperty(session, key);
+  assignData(session, data);
+}
+
+/** After a merge: the session shows what others changed, and keeps what was changed here since `committed`. */
+export function rebase(session: Session, committed: string, merged: SessionRecord): void {
+  if (committed === merged.text) return;
+  const before = new Map(Object.entries(dataOf({ ...merged, text: committed })));
+  const now = session.toJSON();
+  const fresh = dataOf(merged);
+  for (const key of new Set([...before.keys(), ...Object.keys(fresh)])) {
+    if (JSON.stringify(now[key]) !== JSON.stringify(before.get(key))) continue;
+    if (Object.hasOwn(fresh, key)) assignData(session, { [key]: fresh[key] });
+    else Reflect.deleteProperty(session, key);
+  }
+}
+
+function refuseKey(key: string): never {
+  throw new SessionError(
+    'RESERVED_KEY',
+    `"${key}" belongs to the session's interface and cannot be a data key`,
+  );
+}
+
+function date(ms: number | undefined): Date | undefined {
+  return ms === undefined ? undefined : new Date(ms);
+}
