@@ -1,0 +1,156 @@
+import { circuitBreaker, type CircuitBreakerPolicy, handleWhen, type IBreaker } from 'cockatiel';
+import type { Clock } from '../clock.js';
+import type { CircuitName, Reason } from '../observe/snapshot.js';
+import { faultOf, StoreFault } from '../store/fault.js';
+import type { Budget } from './deadline.js';
+
+export interface BreakerOptions {
+  /** Opens after so many failures in a row. */
+  readonly failures: number;
+  /** Opens at this share of failures, in (0, 1), over the window. */
+  readonly rate: number;
+  /** Length of the window, ms. */
+  readonly window: number;
+}
+
+const BUCKETS = 10;
+/** Fewer calls than this in a window say nothing about a rate. */
+const MIN_CALLS = 20;
+/** The probe decides when a circuit closes, never cockatiel's own half-open state. */
+const NEVER_HALF_OPEN = 2 ** 31;
+
+/**
+ * Opens after some failures in a row, so that a quiet app notices, or at a rate, so that a store that fails every other
+ * call is noticed too. Counts on the monotonic clock: cockatiel's own sampling breaker reads the wall clock.
+ */
+class EitherBreaker implements IBreaker {
+  state: unknown = undefined;
+  readonly #options: BreakerOptions;
+  readonly #clock: Clock;
+  #row = 0;
+  #buckets: { slot: number; calls: number; failures: number }[] = [];
+
+  constructor(options: BreakerOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  success(): void {
+    this.#row = 0;
+    this.#bucket().calls += 1;
+  }
+
+  failure(): boolean {
+    this.#row += 1;
+    const bucket = this.#bucket();
+    bucket.calls += 1;
+    bucket.failures += 1;
+    return this.#row >= this.#options.failures || this.#rateExceeded();
+  }
+
+  reset(): void {
+    this.#row = 0;
+    this.#buckets = [];
+  }
+
+  #rateExceeded(): boolean {
+    const calls = this.#buckets.reduce((sum, bucket) => sum + bucket.calls, 0);
+    const failures = this.#buckets.reduce((sum, bucket) => sum + bucket.failures, 0);
+    return calls >= MIN_CALLS && failures >= calls * this.#options.rate;
+  }
+
+  #bucket(): { slot: number; calls: number; failures: number } {
+    const slot = Math.floor((this.#clock.monotonic() * BUCKETS) / this.#options.window);
+    const last = this.#buckets.at(-1);
+    if (last?.slot === slot) return last;
+    const fresh = { slot, calls: 0, failures: 0 };
+    this.#buckets = [...this.#buckets.filter(bucket => bucket.slot > slot - BUCKETS), fresh];
+    return fresh;
+  }
+}
+
+/** A failure of an operation that began before the circuit last opened or closed: says nothing about now. */
+class LateFailure extends Error {
+  readonly fault: StoreFault;
+
+  constructor(fault: StoreFault) {
+    super('late');
+    this.fault = fault;
+  }
+}
+
+/** One cockatiel circuit. While it is open it is held open: no user request probes, so none is ever parked behind one. */
+export class Circuit {
+  readonly name: CircuitName;
+  readonly #breaker: EitherBreaker;
+  readonly #policy: CircuitBreakerPolicy;
+  #epoch = 0;
+  #hold: { dispose(): void } | undefined;
+  #reason: Reason | undefined;
+
+  constructor(
+    name: CircuitName,
+    options: BreakerOptions,
+    clock: Clock,
+    onOpen: (circuit: Circuit, fault: StoreFault) => void,
+  ) {
+    this.name = name;
+    this.#breaker = new EitherBreaker(options, clock);
+    const counts = handleWhen(error => error instanceof StoreFault && error.class !== 'ours');
+    this.#policy = circuitBreaker(counts, { halfOpenAfter: NEVER_HALF_OPEN, breaker: this.#breaker });
+    this.#policy.onBreak(reason => {
+      if (!('error' in reason)) return;
+      const fault = faultOf(reason.error);
+      this.open(fault);
+      onOpen(this, fault);
+    });
+  }
+
+  get closed(): boolean {
+    return this.#hold === undefined;
+  }
+
+  /** Why it is open; `undefined` while it is closed. */
+  get reason(): Reason | undefined {
+    return this.#reason;
+  }
+
+  /** Runs `operation` within `budget` and counts how it ends. Throws nothing but `StoreFault`. */
+  async run<T>(operation: () => Promise<T>, budget: Budget): Promise<T> {
+    if (!this.closed) throw new StoreFault('not-applied', this.#reason ?? 'other');
+    // Time that was spent waiting for one's turn says nothing about the store.
+    if (budget.left <= 0) throw new StoreFault('not-applied', 'timeout');
+    const epoch = this.#epoch;
+    try {
+      return await this.#policy.execute(() => this.#tagged(operation, budget, epoch));
+    } catch (error) {
+      throw error instanceof LateFailure ? error.fault : faultOf(error);
+    }
+  }
+
+  /** Holds the circuit open. */
+  open(fault: StoreFault): void {
+    if (this.#hold) return;
+    this.#epoch += 1;
+    this.#reason = fault.reason;
+    this.#hold = this.#policy.isolate();
+  }
+
+  close(): void {
+    if (!this.#hold) return;
+    this.#epoch += 1;
+    this.#reason = undefined;
+    this.#breaker.reset();
+    this.#hold.dispose();
+    this.#hold = undefined;
+  }
+
+  async #tagged<T>(operation: () => Promise<T>, budget: Budget, epoch: number): Promise<T> {
+    try {
+      return await budget.bound(operation);
+    } catch (error) {
+      const fault = faultOf(error);
+      throw epoch === this.#epoch ? fault : new LateFailure(fault);
+    }
+  }
+}

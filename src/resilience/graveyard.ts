@@ -1,0 +1,36 @@
+import type { Clock } from '../clock.js';
+import { BoundedMap } from '../store/bounded-map.js';
+import type { Entry } from '../store/entry.js';
+
+interface Grave {
+  readonly tombstone: Entry;
+  readonly until: number;
+}
+
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Sessions that this instance ended or saw ended, for as long as their tombstones live. Without it a slow request across
+ * a link that comes and goes revives a session that the same instance has ended.
+ */
+export class Graveyard {
+  readonly #graves = new BoundedMap<Grave>(MAX_BYTES, grave => grave.tombstone.length);
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  bury(key: string, tombstone: Entry, ttl: number): void {
+    const until = this.#clock.monotonic() + ttl;
+    const there = this.#graves.get(key);
+    if (!there || there.until < until) this.#graves.set(key, { tombstone, until });
+  }
+
+  get(key: string): Entry | undefined {
+    const grave = this.#graves.get(key);
+    if (!grave || grave.until > this.#clock.monotonic()) return grave?.tombstone;
+    this.#graves.delete(key);
+    return undefined;
+  }
+}

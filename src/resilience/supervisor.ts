@@ -1,0 +1,320 @@
+import { ALLOWED_SKEW, type Clock } from '../clock.js';
+import { SessionError } from '../errors.js';
+import type { Emit } from '../observe/events.js';
+import type { SupervisorSnapshot } from '../observe/snapshot.js';
+import { type Entry, isEntry, isTombstone, type Stamps, stampOf } from '../store/entry.js';
+import { faultOf, StoreFault } from '../store/fault.js';
+import type {
+  Confirmation,
+  Expected,
+  Lookup,
+  ResilientStore,
+  SessionStore,
+  Settled,
+  WriteIntent,
+} from '../store/store.js';
+import type { BreakerOptions } from './circuit.js';
+import { Budget } from './deadline.js';
+import { Graveyard } from './graveyard.js';
+import { Journal, type JournalItem } from './journal.js';
+import { type Fate, LedgerBook } from './ledger.js';
+import { Migration } from './migration.js';
+import { ModeSwitch } from './mode.js';
+import { type CanaryResult, Probe, type ProbeOptions, type SealCheck } from './probe.js';
+import { Serial } from './serial.js';
+import type { World } from './settle.js';
+import { Shadow, type ShadowOptions } from './shadow.js';
+import { Writer } from './writer.js';
+
+export interface SupervisorOptions {
+  readonly deadline: number;
+  readonly breaker: BreakerOptions;
+  readonly probe: ProbeOptions;
+  readonly journal: { readonly maxBytes: number };
+  readonly shadow: ShadowOptions | false;
+  readonly maxOutage: number;
+}
+
+export interface SupervisorParts {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly stamps: Stamps;
+  readonly emit: Emit;
+  readonly sealCheck: () => SealCheck;
+  readonly pseudonymOf: (key: string) => string;
+  readonly journal?: Journal;
+  readonly graveyard?: Graveyard;
+  readonly shadow?: Shadow;
+}
+
+export interface LeftBehind {
+  /** Writes that Redis has not acknowledged and that die with this process. */
+  readonly items: number;
+  readonly bytes: number;
+}
+
+/** Routes each operation by the state of the circuits, keeps what Redis has not acknowledged, and brings it back. */
+export class Supervisor implements ResilientStore {
+  readonly #options: SupervisorOptions;
+  readonly #parts: SupervisorParts;
+  readonly #modes: ModeSwitch;
+  readonly #journal: Journal;
+  readonly #graveyard: Graveyard;
+  readonly #shadow: Shadow;
+  readonly #writer: Writer;
+  readonly #migration: Migration;
+  readonly #probe: Probe;
+  readonly #serial = new Serial();
+  readonly #totals = new LedgerBook();
+  #incarnation: { readonly name: string | undefined; readonly since: number };
+  #row = { passed: 0, read: 0, failed: 0 };
+  #offset: number | undefined;
+  #closed = false;
+
+  constructor(options: SupervisorOptions, parts: SupervisorParts) {
+    const { clock, emit, store, stamps } = parts;
+    this.#options = options;
+    this.#parts = parts;
+    this.#journal = parts.journal ?? new Journal(options.journal.maxBytes);
+    this.#graveyard = parts.graveyard ?? new Graveyard(clock);
+    this.#shadow = parts.shadow ?? new Shadow(options.shadow);
+    this.#incarnation = { name: store.incarnation?.(), since: clock.monotonic() };
+    const outage = new LedgerBook();
+    const count = (fate: Fate): void => [outage, this.#totals].forEach(book => book.count(fate));
+    this.#modes = new ModeSwitch(options.breaker, clock, emit, outage, () => this.#degraded());
+    const shared = { store, clock, stamps, emit, modes: this.#modes, journal: this.#journal };
+    const keepers = { graveyard: this.#graveyard, shadow: this.#shadow, pseudonymOf: parts.pseudonymOf };
+    this.#writer = new Writer({ ...shared, ...keepers, count, world: this.#world() });
+    const drain = { serial: this.#serial, writer: this.#writer, deadline: options.deadline };
+    this.#migration = new Migration({ ...shared, ...drain, onEmpty: () => this.#modes.settled() });
+    const troubled = (): boolean => this.#modes.mode.state === 'degraded';
+    const probed = { store, clock, stamps, deadline: options.deadline, sealCheck: parts.sealCheck };
+    this.#probe = new Probe(probed, options.probe, troubled, report => this.#judge(report));
+  }
+
+  /** Sends the first canary; the others follow by themselves. */
+  start(): Promise<CanaryResult> {
+    return this.#probe.now();
+  }
+
+  /** A canary now. Never rejects. */
+  check(): Promise<CanaryResult> {
+    return this.#probe.now();
+  }
+
+  async lookup(key: string): Promise<Lookup> {
+    const grave = this.#graveyard.get(key);
+    if (grave) return { state: 'ended', tombstone: grave };
+    const budget = new Budget(this.#parts.clock, this.#options.deadline);
+    const waiting = await this.#fromJournal(key, budget);
+    if (waiting) return waiting;
+    if (!this.#modes.read.closed) return this.#fromShadow(key);
+    try {
+      return await this.#fromStore(key, budget);
+    } catch (error) {
+      const { class: faultClass, reason } = faultOf(error);
+      this.#parts.emit('store:error', { operation: 'read', class: faultClass, code: reason });
+      return this.#fromShadow(key);
+    }
+  }
+
+  async read(key: string): Promise<Entry | undefined> {
+    const found = await this.lookup(key);
+    if (found.state === 'ended') return found.tombstone;
+    if (found.state === 'found') return found.entry;
+    if (found.state === 'unavailable') throw new SessionError('STORE_UNAVAILABLE', 'the store cannot say');
+    return undefined;
+  }
+
+  async swap(
+    key: string,
+    entry: Entry,
+    expected: Expected,
+    ttl: number,
+    intent?: WriteIntent,
+  ): Promise<Settled> {
+    const { clock } = this.#parts;
+    if (expected === 'any' && !isTombstone(entry))
+      throw new RangeError("swap(): 'any' is for tombstones only");
+    if (expected === 'any') {
+      this.#graveyard.bury(key, entry, ttl);
+      this.#shadow.drop(key);
+    }
+    const budget = new Budget(clock, this.#options.deadline);
+    const now = clock.monotonic();
+    const item: JournalItem = {
+      key,
+      entry,
+      expected,
+      origin: intent?.blind ? 'blind' : expected === null ? 'created' : 'based',
+      expires: now + ttl,
+      added: now,
+      confirmed: intent?.confirmed,
+      intent,
+      since: expected === null || expected === 'any' ? undefined : expected,
+    };
+    try {
+      return await this.#serial.run(key, () => this.#writer.write(item, budget));
+    } finally {
+      this.#migration.kick();
+    }
+  }
+
+  forget(key: string): void {
+    this.#journal.forget(key);
+  }
+
+  snapshot(): SupervisorSnapshot {
+    const now = this.#parts.clock.monotonic();
+    return {
+      mode: this.#modes.mode.state,
+      reads: this.#modes.read.closed,
+      backlog: {
+        items: this.#journal.size,
+        bytes: this.#journal.bytes,
+        oldestMs: Math.round(this.#journal.oldest(now)),
+      },
+      journalFull: this.#journal.full,
+      shadow: { items: this.#shadow.size, bytes: this.#shadow.bytes },
+      lastOutage: this.#modes.lastOutage,
+      canary: this.#probe.last,
+      ledger: this.#totals.ledger,
+      closed: this.#closed,
+    };
+  }
+
+  mayEvict(): boolean {
+    return this.#parts.store.mayEvict?.() ?? false;
+  }
+
+  /** Drains what the store takes within `bound` ms, then lets go of everything. Never hangs on a frozen server. */
+  async close(bound = this.#options.deadline * 4): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#probe.close();
+    const budget = new Budget(this.#parts.clock, bound);
+    while (this.#journal.size > 0 && this.#writer.open && budget.left > 0) {
+      const before = this.#journal.size;
+      await budget.bound(() => this.#migration.drain()).catch(() => undefined);
+      if (this.#journal.size >= before) break;
+    }
+    this.#migration.close();
+    await new Budget(this.#parts.clock, bound)
+      .bound(async () => this.#parts.store.close?.())
+      .catch(() => undefined);
+  }
+
+  get left(): LeftBehind {
+    return { items: this.#journal.size, bytes: this.#journal.bytes };
+  }
+
+  /** While the journal holds a key it is the truth, but a store that answers should have it first. */
+  async #fromJournal(key: string, budget: Budget): Promise<Lookup | undefined> {
+    const pending = this.#journal.get(key);
+    if (pending && this.#writer.passable(pending.entry)) {
+      await this.#serial.run(key, () => this.#writer.retry(key, budget)).catch(() => undefined);
+    }
+    return this.#waiting(key);
+  }
+
+  #waiting(key: string): Lookup | undefined {
+    const grave = this.#graveyard.get(key);
+    if (grave) return { state: 'ended', tombstone: grave };
+    const orphan = this.#journal.orphaned(key, this.#parts.clock.monotonic());
+    const item = this.#journal.get(key) ?? orphan;
+    if (!item) return undefined;
+    if (isTombstone(item.entry)) return { state: 'ended', tombstone: item.entry };
+    const { entry, confirmed } = item;
+    const standing = item === orphan ? 'orphan' : item.origin === 'blind' ? 'blind' : 'seen';
+    return { state: 'found', entry, source: 'journal', confirmed, standing };
+  }
+
+  async #fromStore(key: string, budget: Budget): Promise<Lookup> {
+    const { store, clock } = this.#parts;
+    const asked = clock.monotonic();
+    const entry = await this.#modes.read.run(() => store.read(key), budget);
+    // The answer is as old as the question: what happened here meanwhile outranks it.
+    const waiting = this.#waiting(key);
+    if (waiting) return waiting;
+    if (entry === undefined) {
+      this.#shadow.drop(key);
+      return { state: 'absent' };
+    }
+    if (!isEntry(entry)) return { state: 'foreign' };
+    return this.#found(key, entry, { at: asked, incarnation: store.incarnation?.() });
+  }
+
+  #found(key: string, entry: Entry, confirmed: Confirmation): Lookup {
+    if (isTombstone(entry)) {
+      this.#graveyard.bury(key, entry, this.#options.maxOutage + ALLOWED_SKEW);
+      this.#shadow.drop(key);
+      return { state: 'ended', tombstone: entry };
+    }
+    const newest = this.#shadow.newest(key);
+    if (newest && stampOf(newest.entry) > stampOf(entry))
+      return { state: 'found', ...newest, source: 'shadow', standing: 'seen' };
+    this.#shadow.keep(key, entry, confirmed);
+    return { state: 'found', entry, source: 'primary', confirmed, standing: 'seen' };
+  }
+
+  #fromShadow(key: string): Lookup {
+    const waiting = this.#waiting(key);
+    if (waiting) return waiting;
+    const copy = this.#shadow.warm(key, this.#modes.outageSince);
+    return copy ? { state: 'found', ...copy, source: 'shadow', standing: 'seen' } : { state: 'unavailable' };
+  }
+
+  #degraded(): void {
+    this.#row = { passed: 0, read: 0, failed: 0 };
+    this.#probe.hurry();
+  }
+
+  /** Canaries decide when circuits close; in health, several failing ones open them, so that a quiet app notices too. */
+  #judge(report: CanaryResult): void {
+    this.#observeStore();
+    const { passed, read, failed } = this.#row;
+    this.#row = {
+      passed: report.ok ? passed + 1 : 0,
+      read: report.connect ? read + 1 : 0,
+      failed: report.ok ? 0 : failed + 1,
+    };
+    const fault = report.fault ?? new StoreFault('ambiguous', 'other');
+    if (!report.ok) {
+      this.#parts.emit('store:error', { operation: 'canary', class: fault.class, code: fault.reason });
+    }
+    if (this.#modes.mode.state !== 'degraded') {
+      if (this.#row.failed >= this.#options.breaker.failures) this.#modes.trip(fault);
+      else this.#migration.kick();
+      return;
+    }
+    const { successes } = this.#options.probe;
+    if (this.#row.passed >= successes) {
+      this.#modes.restore(this.#journal.size);
+      this.#migration.restart();
+    } else if (this.#row.read >= successes && fault.writeOnly) this.#modes.restoreReads();
+  }
+
+  #observeStore(): void {
+    const { store, clock, emit } = this.#parts;
+    const name = store.incarnation?.();
+    if (name !== undefined && name !== this.#incarnation.name)
+      this.#incarnation = { name, since: clock.monotonic() };
+    const offset = store.clockOffset?.();
+    // One measurement corrects once: it was taken by the clock as it was then.
+    if (offset === undefined || offset === this.#offset || Math.abs(offset) <= ALLOWED_SKEW) return;
+    this.#offset = offset;
+    clock.correct(offset);
+    emit('store:error', { operation: 'clock', class: 'ours', code: 'skew' });
+  }
+
+  #world(): World {
+    const { store, clock } = this.#parts;
+    return {
+      now: () => clock.monotonic(),
+      incarnation: () => store.incarnation?.(),
+      incarnationSince: () => this.#incarnation.since,
+      mayEvict: () => store.mayEvict?.() ?? false,
+      maxOutage: this.#options.maxOutage,
+    };
+  }
+}

@@ -1,0 +1,223 @@
+import { ALLOWED_SKEW, type Clock } from '../clock.js';
+import { SessionError } from '../errors.js';
+import type { Emit } from '../observe/events.js';
+import { type Entry, isTombstone, reasonOf, stampOf, type Stamps, tombstoneEntry } from '../store/entry.js';
+import { faultOf } from '../store/fault.js';
+import type { SessionStore, Settled, Swapped } from '../store/store.js';
+import type { Budget } from './deadline.js';
+import type { Graveyard } from './graveyard.js';
+import type { Journal, JournalItem } from './journal.js';
+import type { Fate } from './ledger.js';
+import type { ModeSwitch } from './mode.js';
+import { type Outcome, settle, type World } from './settle.js';
+import type { Shadow } from './shadow.js';
+
+export interface WriterParts {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly stamps: Stamps;
+  readonly modes: ModeSwitch;
+  readonly journal: Journal;
+  readonly graveyard: Graveyard;
+  readonly shadow: Shadow;
+  readonly world: World;
+  readonly emit: Emit;
+  readonly count: (fate: Fate) => void;
+  readonly pseudonymOf: (key: string) => string;
+}
+
+type Absorbed = { readonly item: JournalItem } | { readonly answer: Settled };
+
+/** Takes one write to the store, or keeps it in the journal. The caller runs the writes of one key one by one. */
+export class Writer {
+  readonly #parts: WriterParts;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  /** A new write. Throws `STORE_UNAVAILABLE` where it can be kept nowhere. */
+  async write(fresh: JournalItem, budget: Budget): Promise<Settled> {
+    const { graveyard, journal } = this.#parts;
+    const grave = graveyard.get(fresh.key);
+    // The same tombstone once more is a retry, which the store answers.
+    const again = grave && stampOf(grave) === stampOf(fresh.entry);
+    if (grave && !again && fresh.expected !== 'any') return { done: false, current: grave };
+    const pending = journal.get(fresh.key);
+    const absorbed = pending ? absorb(pending, fresh) : { item: fresh };
+    if ('answer' in absorbed) return absorbed.answer;
+    const outcome = await this.#attempt(absorbed.item, budget);
+    return this.#conclude(outcome, pending !== undefined);
+  }
+
+  /** A write that waits: once more. Nothing happens where it must go on waiting. */
+  async retry(key: string, budget: Budget): Promise<Settled | undefined> {
+    const item = this.#parts.journal.get(key);
+    if (!item || this.#blocked(item)) return undefined;
+    return this.#conclude(await this.#attempt(item, budget), true);
+  }
+
+  /** Whether anything at all can go to the store now. */
+  get open(): boolean {
+    const { read, write } = this.#parts.modes;
+    // Out of memory, Redis still takes a tombstone, and a logout should not wait for an operator.
+    return write.closed || (write.reason === 'oom' && read.closed);
+  }
+
+  passable(entry: Entry): boolean {
+    return this.#parts.modes.write.closed || (isTombstone(entry) && this.open);
+  }
+
+  #blocked(item: JournalItem): boolean {
+    const after = item.intent?.after;
+    return (
+      (after !== undefined && this.#parts.journal.get(after) !== undefined) || !this.passable(item.entry)
+    );
+  }
+
+  #attempt(item: JournalItem, budget: Budget): Promise<Outcome> {
+    if (this.#blocked(item)) {
+      return Promise.resolve({ item, kind: 'postponed', until: this.#parts.world.now() });
+    }
+    return settle(
+      item,
+      (entry, expected, ttl) => this.#swap(item.key, entry, expected, ttl, budget),
+      this.#parts.world,
+    );
+  }
+
+  async #swap(
+    key: string,
+    entry: Entry,
+    expected: JournalItem['expected'],
+    ttl: number,
+    budget: Budget,
+  ): Promise<Swapped> {
+    const { store, modes, emit } = this.#parts;
+    const operation = (): Promise<Swapped> => store.swap(key, entry, expected, ttl);
+    const around = !modes.write.closed && this.passable(entry);
+    try {
+      return await (around ? budget.bound(operation) : modes.write.run(operation, budget));
+    } catch (error) {
+      const fault = faultOf(error);
+      emit('store:error', { operation: 'swap', class: fault.class, code: fault.reason });
+      throw fault;
+    }
+  }
+
+  #conclude(outcome: Outcome, waited: boolean): Settled {
+    const { item } = outcome;
+    switch (outcome.kind) {
+      case 'acknowledged':
+        return this.#acknowledged(item, outcome.merged, waited);
+      case 'ended':
+        return this.#ended(item, outcome.current, waited);
+      case 'superseded':
+      case 'conflict':
+      case 'quarantined':
+        this.#release(item, outcome.kind === 'quarantined' ? 'quarantined' : 'superseded', waited);
+        return { done: false, current: outcome.current };
+      case 'expired':
+      case 'evicted':
+        this.#release(item, outcome.kind, waited);
+        this.#gone(item, outcome.kind);
+        return { done: false, current: undefined };
+      case 'orphaned':
+        if (waited) this.#parts.journal.orphan(item);
+        return { done: false, current: undefined };
+      default:
+        return this.#wait(item);
+    }
+  }
+
+  #acknowledged(item: JournalItem, merged: boolean, waited: boolean): Settled {
+    const { graveyard, shadow } = this.#parts;
+    if (isTombstone(item.entry)) {
+      graveyard.bury(item.key, item.entry, item.expires - this.#parts.world.now());
+      shadow.drop(item.key);
+    } else if (item.confirmed) {
+      shadow.keep(item.key, item.entry, item.confirmed);
+    }
+    const fate = merged ? 'merged' : 'migrated';
+    this.#release(item, isTombstone(item.entry) ? 'tombstones' : fate, waited);
+    return { done: true, by: 'primary', confirmed: item.confirmed };
+  }
+
+  #ended(item: JournalItem, current: Entry, waited: boolean): Settled {
+    const { graveyard, shadow, world } = this.#parts;
+    graveyard.bury(item.key, current, world.maxOutage + ALLOWED_SKEW);
+    shadow.drop(item.key);
+    this.#release(item, 'superseded', waited);
+    if (isTombstone(item.entry) && reasonOf(current) === 'destroyed') this.#endDependents(item.key);
+    if (waited && !isTombstone(item.entry)) this.#gone(item, 'ended');
+    return { done: false, current };
+  }
+
+  /** The session was destroyed elsewhere before it was regenerated here: the new id ends with the old one. */
+  #endDependents(key: string): void {
+    const { journal, stamps, graveyard, world } = this.#parts;
+    for (const item of journal.dependents(key)) {
+      const entry = tombstoneEntry(stamps.next(stampOf(item.entry)), 'destroyed');
+      this.#release(item, 'superseded', true);
+      graveyard.bury(item.key, entry, item.expires - world.now());
+      journal.put({ ...item, entry, expected: 'any', origin: 'based', intent: undefined });
+      this.#gone(item, 'ended');
+    }
+  }
+
+  #wait(item: JournalItem): Settled {
+    const { journal, emit, graveyard, world } = this.#parts;
+    const added = journal.get(item.key) === undefined;
+    const kind = isTombstone(item.entry) ? 'tombstone' : 'record';
+    if (!journal.put(item)) {
+      this.#parts.count('evicted');
+      emit('journal:full', { items: journal.size, bytes: journal.bytes, kind });
+      throw new SessionError('STORE_UNAVAILABLE', 'the store cannot be reached and the journal has no room');
+    }
+    if (kind === 'tombstone') graveyard.bury(item.key, item.entry, item.expires - world.now());
+    if (added) emit('journal:added', { items: journal.size, bytes: journal.bytes, kind });
+    return { done: true, by: 'journal', confirmed: item.confirmed };
+  }
+
+  #release(item: JournalItem, fate: Fate, waited: boolean): void {
+    if (!waited) return;
+    this.#parts.journal.delete(item.key);
+    this.#parts.count(fate);
+    if (fate === 'quarantined')
+      this.#parts.emit('migration:quarantined', { session: this.#parts.pseudonymOf(item.key) });
+  }
+
+  #gone(item: JournalItem, reason: string): void {
+    this.#parts.emit('session:gone', { session: this.#parts.pseudonymOf(item.key), reason });
+  }
+}
+
+/** A write onto one that still waits: they become one, as if the first were in the store. */
+function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
+  const top = stampOf(pending.entry);
+  if (top === stampOf(fresh.entry)) return { item: pending };
+  if (fresh.expected === 'any') {
+    return isTombstone(pending.entry)
+      ? { answer: { done: true, by: 'journal', confirmed: pending.confirmed } }
+      : { item: fresh };
+  }
+  if (isTombstone(pending.entry)) return { answer: { done: false, current: pending.entry } };
+  if (fresh.expected === top) return { item: onTop(pending, fresh, fresh.entry) };
+  const merged = mergeOnto(pending, fresh);
+  if (merged === undefined) return { answer: { done: false, current: pending.entry } };
+  return { item: onTop(pending, fresh, merged) };
+}
+
+function mergeOnto(pending: JournalItem, fresh: JournalItem): Entry | undefined {
+  try {
+    const merged = fresh.intent?.merge(pending.entry);
+    return merged === 'drop' ? undefined : merged;
+  } catch {
+    return undefined;
+  }
+}
+
+function onTop(pending: JournalItem, fresh: JournalItem, entry: Entry): JournalItem {
+  const { expected, origin, added, confirmed } = pending;
+  return { ...fresh, entry, expected, origin, added, confirmed };
+}
