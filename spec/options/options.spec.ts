@@ -1,0 +1,144 @@
+import { expect } from 'chai';
+import { readOptions, type SessionOptions } from '../../src/options.js';
+import { MemoryStore } from '../../src/store/memory.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const SECRET = 'kT9-vQ2_xLr7Zw4m';
+
+/** What `options` are refused with, in this environment. */
+function refusal(options: unknown, env: Record<string, string> = {}): Error & { code?: unknown } {
+  try {
+    // Wrong on purpose: the types would not let it pass.
+    readOptions({ redis: false, secret: SECRET, ...(options as SessionOptions) }, env);
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('options', () => {
+  const wrong: readonly [option: string, options: object, kind: typeof TypeError | typeof RangeError][] = [
+    ['idleTimeout', { idleTimeout: '1h' }, TypeError],
+    ['idleTimeout', { idleTimeout: 0 }, RangeError],
+    ['absoluteTimeout', { absoluteTimeout: NaN }, RangeError],
+    ['absoluteTimeout', { absoluteTimeout: 401 * 86_400_000 }, RangeError],
+    ['rolling', { rolling: 1 }, TypeError],
+    ['lazy', { lazy: 'yes' }, TypeError],
+    ['as', { as: 'a b' }, RangeError],
+    ['prefix', { prefix: 'a\r\nb' }, RangeError],
+    ['prefix', { prefix: 7 }, TypeError],
+    ['deadline', { deadline: 0 }, RangeError],
+    ['deadline', { deadline: 1.5 }, RangeError],
+    ['deadline', { deadline: Infinity }, RangeError],
+    ['breaker', { breaker: 3 }, TypeError],
+    ['breaker.failures', { breaker: { failures: 0 } }, RangeError],
+    ['breaker.rate', { breaker: { rate: 1 } }, RangeError],
+    ['breaker.rate', { breaker: { rate: '0.5' } }, TypeError],
+    ['probe.interval', { probe: { interval: 1 } }, RangeError],
+    ['probe.maxInterval', { probe: { interval: 500, maxInterval: 100 } }, RangeError],
+    ['journal.maxBytes', { journal: { maxBytes: 1 } }, RangeError],
+    ['maxOutage', { maxOutage: -1 }, RangeError],
+    ['maxDataBytes', { maxDataBytes: 1 }, RangeError],
+    ['shadow', { shadow: true }, TypeError],
+    ['shadow.maxStaleness', { shadow: { maxStaleness: -1 } }, RangeError],
+    ['onUnavailable', { onUnavailable: 'explode' }, RangeError],
+    ['merge', { merge: 'deep' }, RangeError],
+    ['logger', { logger: {} }, TypeError],
+    ['warningHeader', { warningHeader: null }, TypeError],
+    ['store', { redis: undefined, store: { read: 1 } }, TypeError],
+    ['cookie', { cookie: 'sid' }, TypeError],
+    ['cookie.name', { cookie: { name: 7 } }, TypeError],
+    ['cookie', { cookie: { name: 'a b' } }, RangeError],
+    ['cookie', { cookie: { name: '__Host-x' } }, RangeError],
+    ['cookie', { cookie: { name: '__Host-x', secure: true, domain: 'example.org' } }, RangeError],
+    ['cookie', { cookie: { sameSite: 'none' } }, RangeError],
+    ['cookie', { cookie: { partitioned: true } }, RangeError],
+    ['cookie', { cookie: { path: '/a;b' } }, RangeError],
+    ['cookie', { cookie: { domain: 'x\r\nSet-Cookie: y' } }, RangeError],
+    ['cookie.sameSite', { cookie: { sameSite: 'loose' } }, RangeError],
+    ['cookie.httpOnly', { cookie: { httpOnly: 'yes' } }, TypeError],
+  ];
+
+  for (const [option, options, kind] of wrong) {
+    it(`refuse ${JSON.stringify(options)} in words that name ${option}`, () => {
+      const error = refusal(options);
+      expect(error).to.be.instanceOf(kind);
+      expect(error).to.have.property('code', 'CONFIG_INVALID');
+      expect(error.message).to.include(`"${option}"`);
+    });
+  }
+
+  it('refuse what they do not know, at each depth, and what is not there yet', () => {
+    for (const name of ['timeouts', 'cache', 'cipher', 'compression', 'afterDataLoss', 'secrets', 'maxAge']) {
+      expect(refusal({ [name]: true }).message, name).to.include(`'${name}' is unknown`);
+    }
+    expect(refusal({ breaker: { rates: 1 } }).message).to.include("'breaker.rates' is unknown");
+    expect(refusal({ cookie: { maxAge: 1 } }).message).to.include("'cookie.maxAge' is unknown");
+  });
+
+  it('never repeat the password of a Redis', () => {
+    for (const redis of ['http://:canary@host', 'canary', 'redis://:canary@ho st:99999999']) {
+      expect(refusal({ redis }).message).to.not.include('canary');
+    }
+  });
+
+  it('come from the environment where none is given', () => {
+    const env = {
+      REDIS_URL: 'redis://127.0.0.1:6379',
+      SESSION_SECRET_KEY: SECRET,
+      SESSION_TIMEOUT_HOURS: '0.5',
+    };
+    const config = readOptions(undefined, env);
+    expect(config).to.deep.include({ idleTimeout: 1_800_000, secrets: [SECRET], warnings: [] });
+    expect(config.store).to.deep.equal({
+      kind: 'redis',
+      target: { kind: 'options', options: { url: env.REDIS_URL } },
+    });
+    expect(refusal({}, { SESSION_TIMEOUT_HOURS: 'soon' }).message).to.include('SESSION_TIMEOUT_HOURS');
+  });
+
+  it('need a Redis and a secret in production', () => {
+    const env = { NODE_ENV: 'production' };
+    expect(() => readOptions({ secret: SECRET }, env)).to.throw(TypeError, 'REDIS_URL');
+    expect(() => readOptions({ redis: false }, env))
+      .to.throw(TypeError, 'SESSION_SECRET_KEY')
+      .with.property('code', 'ENCRYPTION_INIT');
+    expect(readOptions({ redis: false, secret: SECRET }, env).store.kind).to.equal('memory');
+  });
+
+  it('in development are content with nothing, and warn once for each thing that is missing', () => {
+    const config = readOptions({}, {});
+    expect(config.store.kind).to.equal('memory');
+    expect(config.warnings).to.have.length(2);
+    expect(readOptions({}, {}).secrets[0]).to.not.equal(config.secrets[0]);
+  });
+
+  it('name the cookie __Host- where Secure is certain and it stands on / without a domain', () => {
+    const name = (cookie: object, env: Record<string, string>): string =>
+      readOptions({ redis: false, secret: SECRET, cookie }, env).cookieName;
+    expect(name({}, {})).to.equal('session');
+    for (const env of [
+      { NODE_ENV: 'production' },
+      { RENDER: 'true' },
+      { DYNO: 'web.1' },
+      { FLY_APP_NAME: 'x' },
+    ]) {
+      expect(name({}, env)).to.equal('__Host-session');
+      expect(name({ domain: 'example.org' }, env)).to.equal('session');
+      expect(name({ path: '/app' }, env)).to.equal('session');
+      expect(name({ secure: false }, env)).to.equal('session');
+    }
+    expect(name({ secure: true }, {})).to.equal('__Host-session');
+  });
+
+  it('take one store or a Redis, not both, and no pool', () => {
+    const store = new MemoryStore(65_536, new ManualClock());
+    expect(refusal({ store }).message).to.include('exclude');
+    expect(readOptions({ store, secret: SECRET }, {}).store).to.deep.equal({ kind: 'own', store });
+    expect(refusal({ redis: { execute: () => undefined } }).message).to.include('pool');
+  });
+
+  it('are frozen once they are read', () => {
+    expect(readOptions({ redis: false, secret: SECRET }, {})).to.be.frozen;
+  });
+});

@@ -1,0 +1,222 @@
+import type { Context, Middleware } from 'koa';
+import { type Clock, systemClock } from './clock.js';
+import { SessionError } from './errors.js';
+import { createHealthRoute, DEFAULT_HEALTH_PATH, type HealthRouteOptions } from './http/health-route.js';
+import { createMiddleware, infoOf, type SessionInfo } from './http/middleware.js';
+import { type EventName, type EventPayloads, SessionEvents } from './observe/events.js';
+import { detailsOf, type HealthDetails, healthOf, type HealthReport } from './observe/health.js';
+import { logEvents, say } from './observe/log.js';
+import { type Stats, StatsBook } from './observe/stats.js';
+import { type Config, readOptions, type SessionOptions } from './options.js';
+import type { Graveyard } from './resilience/graveyard.js';
+import type { Journal } from './resilience/journal.js';
+import type { CanaryResult, SealCheck } from './resilience/probe.js';
+import type { Shadow } from './resilience/shadow.js';
+import { type LeftBehind, Supervisor } from './resilience/supervisor.js';
+import { Manager } from './session/manager.js';
+import { publicManager, type SessionManager } from './session/public-manager.js';
+import { Stamps } from './store/entry.js';
+import { MemoryStore } from './store/memory.js';
+import { RedisStore } from './store/redis.js';
+import type { SessionStore } from './store/store.js';
+import { pseudonymOf } from './vault/token.js';
+import { Vault } from './vault/vault.js';
+
+/** A Koa middleware that also carries everything else there is to know and do about its sessions. */
+export interface Sessions extends Middleware {
+  /** Typed events. A listener that throws reaches nobody else. */
+  readonly events: SessionEvents;
+  /** Sessions outside a request. */
+  readonly manager: SessionManager;
+  readonly cookieName: string;
+  /** One frozen snapshot of counters, rates and latency quantiles. */
+  stats(): Stats;
+  /** The report that the health route serves. With a `ctx`, whether that app uses this middleware is looked up. */
+  health(ctx?: Context): HealthReport;
+  /** What the health route adds for callers that it admits. */
+  healthDetails(): HealthDetails;
+  /** What a request knows of its session; `undefined` before it was loaded. */
+  info(ctx: Context): SessionInfo | undefined;
+  /** Resolves once Redis answered a canary; rejects with `STORE_UNAVAILABLE` after 5 s. Optional to await. */
+  ready(): Promise<void>;
+  /** Ends: takes no new requests, lets those under way finish, drains the journal if Redis answers, never hangs. */
+  close(): Promise<LeftBehind>;
+}
+
+/** Parts that a test or a simulator brings. `src` has no switches for tests: it is composed of other parts. */
+export interface Parts {
+  readonly clock?: Clock;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly store?: (usual: SessionStore) => SessionStore;
+  readonly journal?: Journal;
+  readonly graveyard?: Graveyard;
+  readonly shadow?: Shadow;
+}
+
+const READY_WITHIN = 5_000;
+const CLOSE_WITHIN = 2_000;
+const MEMORY_BYTES = 64 * 1024 * 1024;
+
+/** The composition root: options → store → supervisor → vault → manager → middleware. */
+export function createSessions(options: SessionOptions | undefined, parts: Parts = {}): Sessions {
+  const config = readOptions(options, parts.env);
+  const clock = parts.clock ?? systemClock();
+  const stamps = new Stamps(clock);
+  const { events, stats, emit } = observe(config, clock);
+  const vault = new Vault(config, clock);
+  const usual = openStore(config, clock);
+  const store = parts.store?.(usual) ?? usual;
+  const { journal, graveyard, shadow } = parts;
+  const replaced = {
+    ...(journal && { journal }),
+    ...(graveyard && { graveyard }),
+    ...(shadow && { shadow }),
+  };
+  const shared = { clock, stamps, emit };
+  const checks = { sealCheck: () => sealCheck(vault, stamps), pseudonymOf };
+  const memory = config.store.kind === 'memory';
+  const supervisor = new Supervisor(
+    { ...config, ...(memory && { shadow: false }) },
+    { ...shared, ...checks, store, ...replaced },
+  );
+  const manager = new Manager(config, { ...shared, store: supervisor, vault });
+  config.warnings.forEach(warning => say(config.logger, 'warn', {}, warning));
+  return assemble(config, { clock, events, stats, emit, supervisor, manager });
+}
+
+/** The route at `path` (default `/health/session`): see docs/operations.md for every field. */
+export function healthRoutes(sessions: Sessions, options: HealthRouteOptions = {}): Middleware {
+  return createHealthRoute(sessions, options.path ?? DEFAULT_HEALTH_PATH, options.authorize);
+}
+
+interface Assembly {
+  readonly clock: Clock;
+  readonly events: SessionEvents;
+  readonly stats: StatsBook;
+  readonly emit: Emitter;
+  readonly supervisor: Supervisor;
+  readonly manager: Manager;
+}
+
+type Emitter = <N extends EventName>(name: N, payload: EventPayloads[N]) => void;
+
+function assemble(config: Config, { clock, events, stats, emit, supervisor, manager }: Assembly): Sessions {
+  const underWay = new Set<Promise<void>>();
+  let seen = false;
+  const track = (request: Promise<void>): void => {
+    seen = true;
+    underWay.add(request);
+    const done = (): boolean => underWay.delete(request);
+    request.then(done, done);
+  };
+  const warnInsecure = once(() => say(config.logger, 'warn', {}, INSECURE));
+  const middleware = createMiddleware(
+    { ...config, attributes: config.cookieAttributes },
+    { manager, clock, emit, track, warnInsecure },
+  );
+  const first = supervisor.start();
+  const ready = once(() => becomeReady(first, supervisor, clock));
+  void first.then(report => reportStart(report, config));
+  const close = once(() => closeAll(manager, supervisor, underWay, clock));
+  const isInstalled = (ctx?: Context): boolean => seen || (ctx?.app.middleware.includes(sessions) ?? false);
+  const sessions: Sessions = Object.assign(middleware, {
+    events,
+    manager: publicManager(manager, supervisor),
+    cookieName: config.cookieName,
+    stats: () => stats.read(supervisor.snapshot()),
+    health: (ctx?: Context) =>
+      healthOf({
+        snapshot: supervisor.snapshot(),
+        installed: isInstalled(ctx),
+        redis: config.store.kind !== 'memory',
+        rejects: config.onUnavailable === 'reject',
+      }),
+    healthDetails: () => detailsOf(supervisor.snapshot(), stats.read(supervisor.snapshot())),
+    info: (ctx: Context) => infoOf(ctx, config.as),
+    ready,
+    close,
+  });
+  return sessions;
+}
+
+const INSECURE =
+  'A Secure session cookie is set on a request that looks like plain HTTP. Behind a proxy that ends TLS set ' +
+  'app.proxy = true; without TLS browsers drop this cookie (localhost excepted).';
+
+function openStore(config: Config, clock: Clock): SessionStore {
+  if (config.store.kind === 'own') return config.store.store;
+  if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
+  const { target } = config.store;
+  return new RedisStore({ target, prefix: config.prefix, firstWait: config.deadline }, clock);
+}
+
+function observe(config: Config, clock: Clock): { events: SessionEvents; stats: StatsBook; emit: Emitter } {
+  const listenerFailed = (event: string): void =>
+    say(config.logger, 'error', { event }, 'a session event listener threw');
+  const events = new SessionEvents(listenerFailed);
+  const stats = new StatsBook(clock);
+  const log = logEvents(config.logger, clock);
+  const send = events.emit.bind(events) as (name: EventName, payload: object) => boolean;
+  const emit: Emitter = (name, payload) => {
+    stats.fold(name, payload);
+    log(name, payload);
+    if (events.listenerCount(name) > 0) send(name, Object.freeze({ at: clock.wall(), ...payload }));
+  };
+  return { events, stats, emit };
+}
+
+function sealCheck(vault: Vault, stamps: Stamps): SealCheck {
+  const identity = vault.newIdentity();
+  const entry = vault.seal(identity, stamps.next(), 'canary');
+  return {
+    key: identity.key,
+    entry,
+    opens(found) {
+      const opened = vault.open(identity, found);
+      return opened.opened && opened.text === 'canary';
+    },
+  };
+}
+
+function reportStart(report: CanaryResult, config: Config): void {
+  if (report.ok || config.store.kind === 'memory') return;
+  const fields = { reason: report.fault?.reason ?? 'other', detail: report.fault?.message };
+  const message = 'Redis Session Middleware initialization failed: Redis session service not healthy';
+  say(config.logger, 'error', fields, message);
+}
+
+async function becomeReady(
+  first: Promise<CanaryResult>,
+  supervisor: Supervisor,
+  clock: Clock,
+): Promise<void> {
+  const until = clock.monotonic() + READY_WITHIN;
+  let report = await first;
+  while (!report.ok && clock.monotonic() < until) {
+    await new Promise<void>(resolve => clock.after(50, resolve));
+    report = await supervisor.check();
+  }
+  if (report.ok) return;
+  const code = report.fault?.reason ?? 'other';
+  throw new SessionError('STORE_UNAVAILABLE', `Redis session service not healthy: ${code}`, {
+    cause: report.fault,
+  });
+}
+
+async function closeAll(
+  manager: Manager,
+  supervisor: Supervisor,
+  underWay: ReadonlySet<Promise<void>>,
+  clock: Clock,
+): Promise<LeftBehind> {
+  manager.close();
+  const late = new Promise<void>(resolve => clock.after(CLOSE_WITHIN, resolve));
+  await Promise.race([Promise.allSettled(underWay), late]);
+  await supervisor.close(CLOSE_WITHIN);
+  return supervisor.left;
+}
+
+function once<T>(act: () => T): () => T {
+  let done: { readonly result: T } | undefined;
+  return () => (done ??= { result: act() }).result;
+}
