@@ -18,6 +18,8 @@ import { publicManager, type SessionManager } from './session/public-manager.js'
 import { Stamps } from './store/entry.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
+import { openConnection } from './store/redis-client.js';
+import type { RedisConnection } from './store/redis-link.js';
 import type { SessionStore } from './store/store.js';
 import { pseudonymOf } from './vault/token.js';
 import { Vault } from './vault/vault.js';
@@ -48,6 +50,8 @@ export interface Parts {
   readonly clock?: Clock;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly store?: (usual: SessionStore) => SessionStore;
+  /** Opens a connection to Redis: the transport. */
+  readonly connect?: () => RedisConnection;
   readonly journal?: Journal;
   readonly graveyard?: Graveyard;
   readonly shadow?: Shadow;
@@ -64,7 +68,7 @@ export function createSessions(options: SessionOptions | undefined, parts: Parts
   const stamps = new Stamps(clock);
   const { events, stats, emit } = observe(config, clock);
   const vault = new Vault(config, clock);
-  const usual = openStore(config, clock);
+  const usual = openStore(config, clock, parts.connect);
   const store = parts.store?.(usual) ?? usual;
   const { journal, graveyard, shadow } = parts;
   const replaced = {
@@ -143,11 +147,12 @@ const INSECURE =
   'A Secure session cookie is set on a request that looks like plain HTTP. Behind a proxy that ends TLS set ' +
   'app.proxy = true; without TLS browsers drop this cookie (localhost excepted).';
 
-function openStore(config: Config, clock: Clock): SessionStore {
+function openStore(config: Config, clock: Clock, connect: Parts['connect']): SessionStore {
   if (config.store.kind === 'own') return config.store.store;
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
   const { target } = config.store;
-  return new RedisStore({ target, prefix: config.prefix, firstWait: config.deadline }, clock);
+  const open = connect ?? (() => openConnection(target, clock));
+  return new RedisStore({ prefix: config.prefix, firstWait: config.deadline }, clock, open);
 }
 
 function observe(config: Config, clock: Clock): { events: SessionEvents; stats: StatsBook; emit: Emitter } {

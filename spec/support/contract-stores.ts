@@ -5,7 +5,7 @@ import { Supervisor } from '../../src/resilience/supervisor.js';
 import { Stamps } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { RedisStore } from '../../src/store/redis.js';
-import type { RedisTarget } from '../../src/store/redis-client.js';
+import { openConnection, type RedisTarget } from '../../src/store/redis-client.js';
 import type { SessionStore } from '../../src/store/store.js';
 import type { OpenedStore } from '../../src/testing.js';
 import { pseudonymOf } from '../../src/vault/token.js';
@@ -22,7 +22,8 @@ export function memoryStore(clock: Clock): OpenedStore {
 /** A Redis store with a client of its own; `firstWait` as long as the tests can bear. */
 export function redisStore(options: RedisClientOptions | { target: RedisTarget }): RedisStore {
   const target: RedisTarget = 'target' in options ? options.target : { kind: 'options', options };
-  return new RedisStore({ target, prefix: PREFIX, firstWait: 10_000 }, systemClock());
+  const clock = systemClock();
+  return new RedisStore({ prefix: PREFIX, firstWait: 10_000 }, clock, () => openConnection(target, clock));
 }
 
 export function openedRedis(url: string): OpenedStore {

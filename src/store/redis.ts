@@ -3,9 +3,8 @@ import type { Clock } from '../clock.js';
 import { type Entry, stampBytes } from './entry.js';
 import { StoreFault } from './fault.js';
 import { refuseBlindWrite } from './memory.js';
-import { openConnection, type RedisTarget } from './redis-client.js';
 import { isNoScript, isWrongType, redisFault } from './redis-faults.js';
-import { type RedisCommands, RedisLink, type ServerFacts } from './redis-link.js';
+import { type RedisCommands, type RedisConnection, RedisLink, type ServerFacts } from './redis-link.js';
 import type { Expected, SessionStore, Swapped } from './store.js';
 
 /**
@@ -44,7 +43,6 @@ const SWAP_SHA = createHash('sha1').update(SWAP).digest('hex');
 const FOREIGN: Entry = Buffer.alloc(0);
 
 export interface RedisStoreOptions {
-  readonly target: RedisTarget;
   readonly prefix: string;
   /** How long an operation waits for the very first connection, ms. */
   readonly firstWait: number;
@@ -55,9 +53,9 @@ export class RedisStore implements SessionStore {
   readonly #link: RedisLink;
   readonly #prefix: string;
 
-  constructor(options: RedisStoreOptions, clock: Clock) {
+  constructor(options: RedisStoreOptions, clock: Clock, open: () => RedisConnection) {
     this.#prefix = options.prefix;
-    this.#link = new RedisLink(() => openConnection(options.target, clock), clock, options.firstWait);
+    this.#link = new RedisLink(open, clock, options.firstWait);
   }
 
   async read(key: string): Promise<Entry | undefined> {
