@@ -18,7 +18,7 @@ import { publicManager, type SessionManager } from './session/public-manager.js'
 import { Stamps } from './store/entry.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
-import { openConnection } from './store/redis-client.js';
+import { connector } from './store/redis-client.js';
 import type { RedisConnection } from './store/redis-link.js';
 import type { SessionStore } from './store/store.js';
 import { pseudonymOf } from './vault/token.js';
@@ -151,7 +151,7 @@ function openStore(config: Config, clock: Clock, connect: Parts['connect']): Ses
   if (config.store.kind === 'own') return config.store.store;
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
   const { target } = config.store;
-  const open = connect ?? (() => openConnection(target, clock));
+  const open = connect ?? connector(target, clock);
   return new RedisStore({ prefix: config.prefix, firstWait: config.deadline }, clock, open);
 }
 

@@ -7,6 +7,7 @@ import { type CookieAttributes, cookieProblem } from './http/cookie.js';
 import { consoleLogger, type Logger, silentLogger } from './observe/log.js';
 import type { BreakerOptions } from './resilience/circuit.js';
 import type { ProbeOptions } from './resilience/probe.js';
+import type { LossPolicy } from './resilience/restoration.js';
 import type { ShadowOptions } from './resilience/shadow.js';
 import type { MergePolicy } from './session/merge.js';
 import type { GivenClient, RedisTarget } from './store/redis-client.js';
@@ -54,6 +55,11 @@ export interface SessionOptions {
   readonly onUnavailable?: 'fresh' | 'reject';
   /** Default `'keys'`. */
   readonly merge?: MergePolicy;
+  /**
+   * When Redis may have lost data: `'restore'` offers it the warm copies of this instance; with `'relogin'` what was
+   * stored before is trusted no more, and everybody logs in again. Default `'restore'`.
+   */
+  readonly afterDataLoss?: LossPolicy;
   /** pino-shaped; `false` silences. Default: console, transitions and faults only. */
   readonly logger?: Logger | false;
   /** `X-Session-Warning: fallback` on responses served from the fallback. Default true. */
@@ -86,6 +92,7 @@ export interface Config {
   readonly shadow: ShadowOptions | false;
   readonly onUnavailable: 'fresh' | 'reject';
   readonly merge: MergePolicy;
+  readonly afterDataLoss: LossPolicy;
   readonly logger: Logger;
   readonly warningHeader: boolean;
   /** What to say once at start. */
@@ -130,6 +137,7 @@ const KNOWN = [
   'shadow',
   'onUnavailable',
   'merge',
+  'afterDataLoss',
   'logger',
   'warningHeader',
 ] as const;
@@ -183,6 +191,7 @@ export function readOptions(options: SessionOptions = {}, env: Env = process.env
       typeof options.merge === 'function'
         ? options.merge
         : choice('merge', options.merge, ['keys', 'latest']),
+    afterDataLoss: choice('afterDataLoss', options.afterDataLoss, ['restore', 'relogin']),
     logger: loggerOf(options.logger),
     warningHeader: flag('warningHeader', options.warningHeader, true),
     warnings,

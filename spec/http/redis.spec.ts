@@ -43,6 +43,7 @@ describe('the middleware over a Redis server', () => {
   const storedKeys = async (): Promise<string[]> => {
     const keys: string[] = [];
     for (const key of (await admin.keys('sess:*')).map(String)) {
+      if (key === 'sess:generation') continue;
       if ((await admin.getRange(key, 0, 0))?.toString('latin1') !== '\u0002') keys.push(key);
     }
     return keys;

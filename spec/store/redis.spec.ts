@@ -186,7 +186,8 @@ describe('the Redis store', () => {
     expect(store.facts).to.equal(undefined);
     await store.read(newKey());
     expect(store.facts?.version).to.match(/^\d+\.\d+/);
-    expect(store.incarnation()).to.match(/^[0-9a-f]{40}$/);
+    expect(store.facts?.runId).to.match(/^[0-9a-f]{40}$/);
+    expect(store.facts?.role).to.equal('master');
     expect(store.mayEvict()).to.equal(false);
     expect(store.clockOffset()).to.be.within(-60_000, 60_000);
     await admin.configSet('maxmemory', '1gb');
@@ -316,9 +317,8 @@ describe('the Redis store, when its server', () => {
     const before = store.incarnation();
     await server.restart();
     await reached(store);
-    expect(store.incarnation())
-      .to.match(/^[0-9a-f]{40}$/)
-      .and.not.equal(before);
+    expect(store.incarnation()).not.to.equal(before);
+    expect(store.lossCause()).to.equal('run-id');
   });
 
   it('is killed with commands under way, rejects them as ambiguous', async () => {

@@ -5,7 +5,7 @@ import { Supervisor } from '../../src/resilience/supervisor.js';
 import { Stamps } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { RedisStore } from '../../src/store/redis.js';
-import { openConnection, type RedisTarget } from '../../src/store/redis-client.js';
+import { connector, type RedisTarget } from '../../src/store/redis-client.js';
 import type { SessionStore } from '../../src/store/store.js';
 import type { OpenedStore } from '../../src/testing.js';
 import { pseudonymOf } from '../../src/vault/token.js';
@@ -23,7 +23,7 @@ export function memoryStore(clock: Clock): OpenedStore {
 export function redisStore(options: RedisClientOptions | { target: RedisTarget }): RedisStore {
   const target: RedisTarget = 'target' in options ? options.target : { kind: 'options', options };
   const clock = systemClock();
-  return new RedisStore({ prefix: PREFIX, firstWait: 10_000 }, clock, () => openConnection(target, clock));
+  return new RedisStore({ prefix: PREFIX, firstWait: 10_000 }, clock, connector(target, clock));
 }
 
 export function openedRedis(url: string): OpenedStore {
@@ -77,6 +77,8 @@ export function openedSupervisor(behind: SessionStore, clock: Clock): OpenedStor
     journal: { maxBytes: BYTES },
     shadow: { maxBytes: BYTES, maxStaleness: 60_000 },
     maxOutage: 3_600_000,
+    absoluteTimeout: 24 * 3_600_000,
+    afterDataLoss: 'restore' as const,
   };
   const store = new Supervisor(options, {
     store: behind,

@@ -1,6 +1,6 @@
 import { type Entry, isTombstone } from '../../src/store/entry.js';
 import { type Reason, StoreFault } from '../../src/store/fault.js';
-import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
+import type { Expected, SessionStore, StoreWatcher, Swapped } from '../../src/store/store.js';
 
 /**
  * How one instance reaches the store: as it should; `refused`, nothing is applied; `hang`, no answer ever; `lose-reply`,
@@ -16,6 +16,9 @@ export class FaultyStore implements SessionStore {
   evicts = false;
   name: string | undefined = 'first';
   calls = 0;
+  /** The span in which it reports changes; `undefined`: it does not. */
+  span: number | undefined;
+  watcher: StoreWatcher | undefined;
   readonly #behind: SessionStore;
 
   constructor(behind: SessionStore) {
@@ -32,6 +35,14 @@ export class FaultyStore implements SessionStore {
 
   incarnation(): string | undefined {
     return this.name;
+  }
+
+  watch(watcher: StoreWatcher): void {
+    this.watcher = watcher;
+  }
+
+  watching(): number | undefined {
+    return this.span;
   }
 
   mayEvict(): boolean {

@@ -7,7 +7,7 @@ import type { SessionOptions } from '../../src/options.js';
 import type { Session } from '../../src/session/session.js';
 import { type Entry, stampOf } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
-import type { Expected, Swapped } from '../../src/store/store.js';
+import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
 import { FaultyStore } from './faulty-store.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -20,7 +20,7 @@ declare module '../../src/session/session.js' {
 /** Several instances of one app over one store, in time that moves only when told. */
 export class Shop {
   readonly clock = new ManualClock();
-  readonly behind = new ForgetfulStore(64 * 1024 * 1024, this.clock);
+  readonly behind = new ForgetfulStore(this.clock);
   readonly #secret = randomBytes(32).toString('hex');
 
   async open(options: SessionOptions = {}): Promise<Instance> {
@@ -39,6 +39,12 @@ export class Shop {
     this.behind.lose(key);
   }
 
+  /** The store was restarted, and is empty. Instances learn that it is another data set when they reach it next. */
+  loseEverything(...instances: Instance[]): void {
+    this.behind.wipe();
+    for (const { store } of instances) store.name = 'second';
+  }
+
   /** Lets what is under way come to its end, background work included. */
   async settle(ms = 10_000): Promise<void> {
     for (let passed = 0; passed < ms; passed += 250) await this.clock.advance(250);
@@ -54,26 +60,39 @@ export class Shop {
   }
 }
 
-/** A store that can lose an entry, as by eviction. */
-class ForgetfulStore extends MemoryStore {
+/** A store that can lose an entry, as by eviction, or everything. */
+class ForgetfulStore implements SessionStore {
+  readonly #clock: ManualClock;
   readonly #lost = new Set<string>();
+  #kept: MemoryStore;
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock;
+    this.#kept = new MemoryStore(MAX_BYTES, clock);
+  }
 
   lose(key: string): void {
     this.#lost.add(key);
   }
 
-  override async read(key: string): Promise<Entry | undefined> {
-    return this.#lost.has(key) ? undefined : super.read(key);
+  wipe(): void {
+    this.#kept = new MemoryStore(MAX_BYTES, this.#clock);
   }
 
-  override async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
-    if (!this.#lost.has(key)) return super.swap(key, entry, expected, ttl);
+  async read(key: string): Promise<Entry | undefined> {
+    return this.#lost.has(key) ? undefined : this.#kept.read(key);
+  }
+
+  async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
+    if (!this.#lost.has(key)) return this.#kept.swap(key, entry, expected, ttl);
     if (expected !== null && expected !== 'any') return { done: false, current: undefined };
     this.#lost.delete(key);
-    const there = await super.read(key);
-    return super.swap(key, entry, there ? stampOf(there) : null, ttl);
+    const there = await this.#kept.read(key);
+    return this.#kept.swap(key, entry, there ? stampOf(there) : null, ttl);
   }
 }
+
+const MAX_BYTES = 64 * 1024 * 1024;
 
 export class Instance {
   readonly sessions: Sessions;
@@ -159,6 +178,7 @@ const WATCHED = [
   'store:recovering',
   'store:recovered',
   'store:error',
+  'store:data-loss',
   'circuit:open',
   'circuit:close',
   'journal:added',

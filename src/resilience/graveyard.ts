@@ -28,9 +28,20 @@ export class Graveyard {
   }
 
   get(key: string): Entry | undefined {
+    return this.find(key)?.tombstone;
+  }
+
+  /** The tombstone, and how long it has yet to live, ms. */
+  find(key: string): { readonly tombstone: Entry; readonly left: number } | undefined {
     const grave = this.#graves.get(key);
-    if (!grave || grave.until > this.#clock.monotonic()) return grave?.tombstone;
+    if (!grave) return undefined;
+    const left = grave.until - this.#clock.monotonic();
+    if (left > 0) return { tombstone: grave.tombstone, left };
     this.#graves.delete(key);
     return undefined;
+  }
+
+  keys(): string[] {
+    return this.#graves.keys();
   }
 }

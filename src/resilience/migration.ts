@@ -3,6 +3,7 @@ import type { Emit } from '../observe/events.js';
 import { isTombstone } from '../store/entry.js';
 import { Budget } from './deadline.js';
 import type { Journal } from './journal.js';
+import { paced } from './pace.js';
 import type { Serial } from './serial.js';
 import type { Writer } from './writer.js';
 
@@ -75,7 +76,7 @@ export class Migration {
     const before = journal.size;
     for (const tombstones of [true, false]) {
       const keys = journal.keys().filter(key => this.#is(key, tombstones));
-      await this.#inParallel(keys);
+      await paced(keys, CONCURRENCY, key => this.#move(key));
     }
     if (before > 0)
       emit('migration:progress', { done: Math.max(0, before - journal.size), left: journal.size });
@@ -84,14 +85,6 @@ export class Migration {
   #is(key: string, tombstone: boolean): boolean {
     const item = this.#parts.journal.get(key);
     return item !== undefined && isTombstone(item.entry) === tombstone;
-  }
-
-  async #inParallel(keys: string[]): Promise<void> {
-    const next = keys.values();
-    const worker = async (): Promise<void> => {
-      for (const key of next) if (!(await this.#move(key))) return;
-    };
-    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   }
 
   /** False where going on makes no sense now. */

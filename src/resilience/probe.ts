@@ -58,6 +58,7 @@ async function operate(
   const bounded = <T>(operation: () => Promise<T>): Promise<T> =>
     new Budget(clock, deadline).bound(operation);
   passed.connect = (await bounded(() => store.read(key))) === undefined;
+  await bounded(async () => store.inspect?.());
   const put = await bounded(() => store.swap(key, entry, null, CANARY_TTL));
   const found = await bounded(() => store.read(key));
   passed.seal = found !== undefined && opens(found);

@@ -3,6 +3,8 @@ import { faultOf, type StoreFault } from '../store/fault.js';
 import type { Entry } from '../store/entry.js';
 import type { Expected, Swapped } from '../store/store.js';
 import type { JournalItem } from './journal.js';
+import { GRACE } from './restoration.js';
+import type { Testimony } from './witness.js';
 
 /** What the table below asks of the world. */
 export interface World {
@@ -27,16 +29,13 @@ export type Outcome = { readonly item: JournalItem } & (
 
 type Step = Outcome | 'again';
 
-/** How long a data set that may have lost tombstones waits for them before records are put back, ms. */
-const GRACE = 2_000;
-
 /**
  * Swaps one write into the store, whatever it meets there: the one table for live commits and for the drain.
  * See docs/recovery.md. Never throws.
  */
 export async function settle(
   from: JournalItem,
-  swap: (entry: Entry, expected: Expected, ttl: number) => Promise<Swapped>,
+  swap: (entry: Entry, expected: Expected, ttl: number) => Promise<Testimony<Swapped>>,
   world: World,
 ): Promise<Outcome> {
   const item = { ...from };
@@ -44,10 +43,9 @@ export async function settle(
   for (;;) {
     const ttl = item.expires - world.now();
     if (ttl <= 0) return { item, kind: 'expired' };
-    const asked = world.now();
-    const swapped = await swap(item.entry, item.expected, ttl).catch(faultOf);
-    if (swapped instanceof Error) return { item, kind: 'unsettled', fault: swapped };
-    const confirmed = { at: asked, incarnation: world.incarnation() };
+    const told = await swap(item.entry, item.expected, ttl).catch(faultOf);
+    if (told instanceof Error) return { item, kind: 'unsettled', fault: told };
+    const { answer: swapped, confirmed } = told;
     if (swapped.done) return { item: { ...item, confirmed }, kind: 'acknowledged', merged };
     const step = swapped.current ? meet(item, swapped.current) : meetNothing(item, world);
     if (step !== 'again') return step;

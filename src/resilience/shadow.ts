@@ -5,12 +5,22 @@ import type { Confirmation } from '../store/store.js';
 export interface Copy {
   readonly entry: Entry;
   readonly confirmed: Confirmation;
+  /** Somebody else has changed what is in the store since. */
+  stale: boolean;
 }
 
 export interface ShadowOptions {
   readonly maxBytes: number;
-  /** A copy older than this at the start of an outage is not used, ms. */
+  /** Where the store reports no changes: a copy older than this at the start of an outage is not used, ms. */
   readonly maxStaleness: number;
+}
+
+/** What a copy must satisfy to be served while the store cannot answer. */
+export interface Trust {
+  /** The last span in which the store reported changes; `undefined`: it does not. */
+  readonly watch: number | undefined;
+  /** When the outage began, monotonic ms. */
+  readonly outage: number;
 }
 
 /** Sealed copies of the sessions used last, so that an outage logs nobody out. */
@@ -31,11 +41,21 @@ export class Shadow {
     return this.#copies.size;
   }
 
+  /** The keys of all copies, the one used last at the end. */
+  keys(): string[] {
+    return this.#copies.keys();
+  }
+
   /** Keeps what the store acknowledged. An answer that was overtaken by a newer one changes nothing. */
   keep(key: string, entry: Entry, confirmed: Confirmation): void {
     const copy = this.#copies.get(key);
     if (copy && stampOf(copy.entry) > stampOf(entry)) return;
-    this.#copies.set(key, { entry, confirmed });
+    this.#copies.set(key, { entry, confirmed, stale: false });
+  }
+
+  /** As `newest`, and counts as no use. */
+  peek(key: string): Copy | undefined {
+    return this.#copies.get(key);
   }
 
   /** The copy, whatever its age: what this instance last saw acknowledged. */
@@ -43,13 +63,27 @@ export class Shadow {
     return this.#copies.use(key);
   }
 
-  /** The copy if it was confirmed no longer than `maxStaleness` before `outage` (monotonic ms). */
-  warm(key: string, outage: number): Copy | undefined {
+  /** The copy, unless the store may hold something newer that was reported, or could not be, before the outage. */
+  warm(key: string, { watch, outage }: Trust): Copy | undefined {
     const copy = this.#copies.use(key);
-    return copy && copy.confirmed.at >= outage - this.#maxStaleness ? copy : undefined;
+    if (!copy || copy.stale) return undefined;
+    const { confirmed } = copy;
+    const fresh =
+      watch === undefined ? confirmed.at >= outage - this.#maxStaleness : confirmed.watch === watch;
+    return fresh ? copy : undefined;
+  }
+
+  /** It remains as the least that this instance has seen, and serves nobody. */
+  changed(key: string): void {
+    const copy = this.#copies.get(key);
+    if (copy) copy.stale = true;
   }
 
   drop(key: string): void {
     this.#copies.delete(key);
+  }
+
+  clear(): void {
+    for (const key of this.#copies.keys()) this.#copies.delete(key);
   }
 }

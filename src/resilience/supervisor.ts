@@ -2,17 +2,9 @@ import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import type { SupervisorSnapshot } from '../observe/snapshot.js';
-import { type Entry, isEntry, isTombstone, type Stamps, stampOf } from '../store/entry.js';
-import { faultOf, StoreFault } from '../store/fault.js';
-import type {
-  Confirmation,
-  Expected,
-  Lookup,
-  ResilientStore,
-  SessionStore,
-  Settled,
-  WriteIntent,
-} from '../store/store.js';
+import { type Entry, isTombstone, type Stamps } from '../store/entry.js';
+import { StoreFault } from '../store/fault.js';
+import type { Expected, Lookup, ResilientStore, SessionStore, Settled, WriteIntent } from '../store/store.js';
 import type { BreakerOptions } from './circuit.js';
 import { Budget } from './deadline.js';
 import { Graveyard } from './graveyard.js';
@@ -21,9 +13,13 @@ import { type Fate, LedgerBook } from './ledger.js';
 import { Migration } from './migration.js';
 import { ModeSwitch } from './mode.js';
 import { type CanaryResult, Probe, type ProbeOptions, type SealCheck } from './probe.js';
+import { Reader } from './reader.js';
+import { type LossPolicy, Restoration } from './restoration.js';
 import { Serial } from './serial.js';
 import type { World } from './settle.js';
 import { Shadow, type ShadowOptions } from './shadow.js';
+import { Warming } from './warming.js';
+import { Witness } from './witness.js';
 import { Writer } from './writer.js';
 
 export interface SupervisorOptions {
@@ -33,6 +29,9 @@ export interface SupervisorOptions {
   readonly journal: { readonly maxBytes: number };
   readonly shadow: ShadowOptions | false;
   readonly maxOutage: number;
+  readonly afterDataLoss: LossPolicy;
+  /** The longest that a session can live, ms. */
+  readonly absoluteTimeout: number;
 }
 
 export interface SupervisorParts {
@@ -64,9 +63,11 @@ export class Supervisor implements ResilientStore {
   readonly #writer: Writer;
   readonly #migration: Migration;
   readonly #probe: Probe;
+  readonly #reader: Reader;
+  readonly #restoration: Restoration;
+  readonly #warming: Warming;
   readonly #serial = new Serial();
   readonly #totals = new LedgerBook();
-  #incarnation: { readonly name: string | undefined; readonly since: number };
   #row = { passed: 0, read: 0, failed: 0 };
   #offset: number | undefined;
   #closed = false;
@@ -78,18 +79,34 @@ export class Supervisor implements ResilientStore {
     this.#journal = parts.journal ?? new Journal(options.journal.maxBytes);
     this.#graveyard = parts.graveyard ?? new Graveyard(clock);
     this.#shadow = parts.shadow ?? new Shadow(options.shadow);
-    this.#incarnation = { name: store.incarnation?.(), since: clock.monotonic() };
     const outage = new LedgerBook();
     const count = (fate: Fate): void => [outage, this.#totals].forEach(book => book.count(fate));
     this.#modes = new ModeSwitch(options.breaker, clock, emit, outage, () => this.#degraded());
-    const shared = { store, clock, stamps, emit, modes: this.#modes, journal: this.#journal };
-    const keepers = { graveyard: this.#graveyard, shadow: this.#shadow, pseudonymOf: parts.pseudonymOf };
-    this.#writer = new Writer({ ...shared, ...keepers, count, world: this.#world() });
-    const drain = { serial: this.#serial, writer: this.#writer, deadline: options.deadline };
-    this.#migration = new Migration({ ...shared, ...drain, onEmpty: () => this.#modes.settled() });
+    const witness = new Witness(store, clock);
+    const kept = { journal: this.#journal, graveyard: this.#graveyard, shadow: this.#shadow };
+    const shared = { ...options, ...kept, store, clock, stamps, emit, witness, modes: this.#modes };
+    const serial = this.#serial;
+    this.#restoration = new Restoration({
+      ...shared,
+      serial,
+      policy: options.afterDataLoss,
+      longestLife: options.absoluteTimeout,
+    });
+    const { pseudonymOf } = parts;
+    this.#writer = new Writer({ ...shared, count, pseudonymOf, world: this.#world() });
+    this.#reader = new Reader({ ...shared, serial, writer: this.#writer, restoration: this.#restoration });
+    const onEmpty = (): void => this.#modes.settled();
+    this.#migration = new Migration({ ...shared, serial, writer: this.#writer, onEmpty });
+    this.#warming = new Warming({
+      ...shared,
+      watching: () => store.watching?.(),
+      read: key => this.#refresh(key),
+    });
+    store.watch?.({ changed: key => this.#changed(witness, key), flushed: () => this.#flushed(witness) });
     const troubled = (): boolean => this.#modes.mode.state === 'degraded';
-    const probed = { store, clock, stamps, deadline: options.deadline, sealCheck: parts.sealCheck };
-    this.#probe = new Probe(probed, options.probe, troubled, report => this.#judge(report));
+    this.#probe = new Probe({ ...shared, sealCheck: parts.sealCheck }, options.probe, troubled, report =>
+      this.#judge(report),
+    );
   }
 
   /** Sends the first canary; the others follow by themselves. */
@@ -102,20 +119,8 @@ export class Supervisor implements ResilientStore {
     return this.#probe.now();
   }
 
-  async lookup(key: string): Promise<Lookup> {
-    const grave = this.#graveyard.get(key);
-    if (grave) return { state: 'ended', tombstone: grave };
-    const budget = new Budget(this.#parts.clock, this.#options.deadline);
-    const waiting = await this.#fromJournal(key, budget);
-    if (waiting) return waiting;
-    if (!this.#modes.read.closed) return this.#fromShadow(key);
-    try {
-      return await this.#fromStore(key, budget);
-    } catch (error) {
-      const { class: faultClass, reason } = faultOf(error);
-      this.#parts.emit('store:error', { operation: 'read', class: faultClass, code: reason });
-      return this.#fromShadow(key);
-    }
+  lookup(key: string): Promise<Lookup> {
+    return this.#reader.lookup(key, new Budget(this.#parts.clock, this.#options.deadline));
   }
 
   async read(key: string): Promise<Entry | undefined> {
@@ -192,6 +197,8 @@ export class Supervisor implements ResilientStore {
     if (this.#closed) return;
     this.#closed = true;
     this.#probe.close();
+    this.#restoration.close();
+    this.#warming.close();
     const budget = new Budget(this.#parts.clock, bound);
     while (this.#journal.size > 0 && this.#writer.open && budget.left > 0) {
       const before = this.#journal.size;
@@ -206,62 +213,6 @@ export class Supervisor implements ResilientStore {
 
   get left(): LeftBehind {
     return { items: this.#journal.size, bytes: this.#journal.bytes };
-  }
-
-  /** While the journal holds a key it is the truth, but a store that answers should have it first. */
-  async #fromJournal(key: string, budget: Budget): Promise<Lookup | undefined> {
-    const pending = this.#journal.get(key);
-    if (pending && this.#writer.passable(pending.entry)) {
-      await this.#serial.run(key, () => this.#writer.retry(key, budget)).catch(() => undefined);
-    }
-    return this.#waiting(key);
-  }
-
-  #waiting(key: string): Lookup | undefined {
-    const grave = this.#graveyard.get(key);
-    if (grave) return { state: 'ended', tombstone: grave };
-    const orphan = this.#journal.orphaned(key, this.#parts.clock.monotonic());
-    const item = this.#journal.get(key) ?? orphan;
-    if (!item) return undefined;
-    if (isTombstone(item.entry)) return { state: 'ended', tombstone: item.entry };
-    const { entry, confirmed } = item;
-    const standing = item === orphan ? 'orphan' : item.origin === 'blind' ? 'blind' : 'seen';
-    return { state: 'found', entry, source: 'journal', confirmed, standing };
-  }
-
-  async #fromStore(key: string, budget: Budget): Promise<Lookup> {
-    const { store, clock } = this.#parts;
-    const asked = clock.monotonic();
-    const entry = await this.#modes.read.run(() => store.read(key), budget);
-    // The answer is as old as the question: what happened here meanwhile outranks it.
-    const waiting = this.#waiting(key);
-    if (waiting) return waiting;
-    if (entry === undefined) {
-      this.#shadow.drop(key);
-      return { state: 'absent' };
-    }
-    if (!isEntry(entry)) return { state: 'foreign' };
-    return this.#found(key, entry, { at: asked, incarnation: store.incarnation?.() });
-  }
-
-  #found(key: string, entry: Entry, confirmed: Confirmation): Lookup {
-    if (isTombstone(entry)) {
-      this.#graveyard.bury(key, entry, this.#options.maxOutage + ALLOWED_SKEW);
-      this.#shadow.drop(key);
-      return { state: 'ended', tombstone: entry };
-    }
-    const newest = this.#shadow.newest(key);
-    if (newest && stampOf(newest.entry) > stampOf(entry))
-      return { state: 'found', ...newest, source: 'shadow', standing: 'seen' };
-    this.#shadow.keep(key, entry, confirmed);
-    return { state: 'found', entry, source: 'primary', confirmed, standing: 'seen' };
-  }
-
-  #fromShadow(key: string): Lookup {
-    const waiting = this.#waiting(key);
-    if (waiting) return waiting;
-    const copy = this.#shadow.warm(key, this.#modes.outageSince);
-    return copy ? { state: 'found', ...copy, source: 'shadow', standing: 'seen' } : { state: 'unavailable' };
   }
 
   #degraded(): void {
@@ -284,21 +235,41 @@ export class Supervisor implements ResilientStore {
     }
     if (this.#modes.mode.state !== 'degraded') {
       if (this.#row.failed >= this.#options.breaker.failures) this.#modes.trip(fault);
-      else this.#migration.kick();
+      else this.#goOn();
       return;
     }
     const { successes } = this.#options.probe;
     if (this.#row.passed >= successes) {
       this.#modes.restore(this.#journal.size);
       this.#migration.restart();
+      this.#goOn();
     } else if (this.#row.read >= successes && fault.writeOnly) this.#modes.restoreReads();
+  }
+
+  /** Background work that waits for a store that answers. */
+  #goOn(): void {
+    this.#migration.kick();
+    this.#restoration.kick();
+    this.#warming.kick();
+  }
+
+  #refresh(key: string): Promise<boolean> {
+    return this.#reader.refresh(key, new Budget(this.#parts.clock, this.#options.deadline));
+  }
+
+  #changed(witness: Witness, key: string): void {
+    witness.changed(key);
+    this.#shadow.changed(key);
+  }
+
+  #flushed(witness: Witness): void {
+    witness.flushed();
+    this.#shadow.clear();
   }
 
   #observeStore(): void {
     const { store, clock, emit } = this.#parts;
-    const name = store.incarnation?.();
-    if (name !== undefined && name !== this.#incarnation.name)
-      this.#incarnation = { name, since: clock.monotonic() };
+    this.#restoration.observe();
     const offset = store.clockOffset?.();
     // One measurement corrects once: it was taken by the clock as it was then.
     if (offset === undefined || offset === this.#offset || Math.abs(offset) <= ALLOWED_SKEW) return;
@@ -312,7 +283,7 @@ export class Supervisor implements ResilientStore {
     return {
       now: () => clock.monotonic(),
       incarnation: () => store.incarnation?.(),
-      incarnationSince: () => this.#incarnation.since,
+      incarnationSince: () => this.#restoration.since,
       mayEvict: () => store.mayEvict?.() ?? false,
       maxOutage: this.#options.maxOutage,
     };

@@ -3,7 +3,7 @@ import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, isTombstone, reasonOf, stampOf, type Stamps, tombstoneEntry } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
-import type { SessionStore, Settled, Swapped } from '../store/store.js';
+import type { Settled, Swapped } from '../store/store.js';
 import type { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal, JournalItem } from './journal.js';
@@ -11,9 +11,10 @@ import type { Fate } from './ledger.js';
 import type { ModeSwitch } from './mode.js';
 import { type Outcome, settle, type World } from './settle.js';
 import type { Shadow } from './shadow.js';
+import type { Testimony, Witness } from './witness.js';
 
 export interface WriterParts {
-  readonly store: SessionStore;
+  readonly witness: Witness;
   readonly clock: Clock;
   readonly stamps: Stamps;
   readonly modes: ModeSwitch;
@@ -92,9 +93,10 @@ export class Writer {
     expected: JournalItem['expected'],
     ttl: number,
     budget: Budget,
-  ): Promise<Swapped> {
-    const { store, modes, emit } = this.#parts;
-    const operation = (): Promise<Swapped> => store.swap(key, entry, expected, ttl);
+  ): Promise<Testimony<Swapped>> {
+    const { witness, modes, emit } = this.#parts;
+    const operation = (): Promise<Testimony<Swapped>> =>
+      witness.ask(key, store => store.swap(key, entry, expected, ttl));
     const around = !modes.write.closed && this.passable(entry);
     try {
       return await (around ? budget.bound(operation) : modes.write.run(operation, budget));

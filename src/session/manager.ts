@@ -2,6 +2,7 @@ import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import {
+  type Entry,
   isTombstone,
   reasonOf,
   type Stamp,
@@ -15,7 +16,7 @@ import type { Lookup, ResilientStore, Settled } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
 import { Draft, type DraftParts, openRecord } from './commit.js';
 import { serialise } from './data.js';
-import type { MergePolicy } from './merge.js';
+import { type MergePolicy, mergeRecords } from './merge.js';
 import { dataOf, type SessionRecord, stampChanges } from './record.js';
 import { type Mark, rebase, Session, type SessionActions, type SessionState } from './session.js';
 
@@ -225,7 +226,17 @@ export class Manager implements SessionActions {
       blind: found.standing === 'blind',
       fallback: !stored,
     };
-    return new Session(state, this, dataOf(record));
+    const restored = found.older && this.#restored(identity, record, found.older);
+    if (restored) state.force = true;
+    return new Session(state, this, dataOf(restored ?? record));
+  }
+
+  /** What the store may have lost of an older version: merged into what is there now, and to be saved. */
+  #restored(identity: SealedIdentity, record: SessionRecord, older: Entry): SessionRecord | undefined {
+    const lost = openRecord(this.#parts.vault, identity, older);
+    if (typeof lost === 'string') return undefined;
+    const merged = mergeRecords(record, lost, 'keys', ZERO_STAMP);
+    return merged.text === record.text ? undefined : merged;
   }
 
   /** A blind write whose session is not there: its data goes on under a new id, because no id is ever adopted. */

@@ -26,6 +26,11 @@ export class BoundedMap<V> {
     return this.#slots.size;
   }
 
+  /** Of all values, the one used last at the end. */
+  keys(): string[] {
+    return [...this.#slots.keys()];
+  }
+
   get(key: string): V | undefined {
     return this.#slots.get(key)?.value;
   }

@@ -1,7 +1,8 @@
 import { createClient, type RedisClientOptions, RESP_TYPES } from 'redis';
 import type { Clock } from '../clock.js';
 import { StoreFault } from './fault.js';
-import type { RedisCommands, RedisConnection, ServerFacts } from './redis-link.js';
+import { inspect, isForbidden } from './redis-facts.js';
+import type { RedisCommands, RedisConnection } from './redis-link.js';
 
 /** A client, cluster or sentinel of node-redis that the app already has: duplicated, never taken over. */
 export interface GivenClient {
@@ -24,8 +25,6 @@ interface NodeRedis extends RedisCommands {
   sendCommand(firstKey: string, isReadonly: boolean, args: readonly string[]): Promise<unknown>;
 }
 
-const OLDEST = [6, 2] as const;
-
 /** A dead connection is replaced by {@link RedisLink}, never revived: so nothing can wait in it for a later server. */
 const NO_RECONNECT = false;
 
@@ -36,8 +35,19 @@ const CLIENT_SETTINGS = {
   maintNotifications: 'disabled',
 } as const;
 
-export function openConnection(target: RedisTarget, clock: Clock): RedisConnection {
-  const client = build(target);
+/** Only RESP3 lets a server report changes on the connection itself; node-redis reports them to one listener or its cache. */
+const TRACKING_SETTINGS = { RESP: 3, emitInvalidate: true } as const;
+
+/** What opens connections to `target`: one after the other, each with a client of its own. */
+export function connector(target: RedisTarget, clock: Clock): () => RedisConnection {
+  const refused = { tracking: !single(target) };
+  return () => openConnection(target, clock, refused);
+}
+
+/** `refused.tracking`: the server will not report changes, or must not be asked to. Remembered for the next connection. */
+function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: boolean }): RedisConnection {
+  const tracks = !refused.tracking;
+  const client = build(target, tracks);
   const commands = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
   const listeners: ((error: unknown) => void)[] = [];
   const lost = (error: unknown): void => listeners.splice(0).forEach(listener => listener(error));
@@ -47,11 +57,20 @@ export function openConnection(target: RedisTarget, clock: Clock): RedisConnecti
   return {
     commands,
     async connect() {
-      await client.connect();
-      return facts(client, single(target), clock);
+      try {
+        await client.connect();
+        // Of its own changes this connection knows, and what it would be told of them could overtake what it learns.
+        if (tracks) await client.sendCommand(['CLIENT', 'TRACKING', 'ON', 'NOLOOP']);
+      } catch (error) {
+        if (tracks && isForbidden(error)) refused.tracking = true;
+        throw error;
+      }
     },
+    inspect: counter => inspect(client, { counter, tracks, clock, whole: single(target) }),
     usable: () => client.isOpen && client.isReady !== false,
     onLost: listener => void listeners.push(listener),
+    onInvalidate: listener =>
+      void client.on('invalidate', key => listener(Buffer.isBuffer(key) ? key.toString() : null)),
     destroy: () => quietly(client),
   };
 }
@@ -65,23 +84,29 @@ function isSentinel(client: object): boolean {
   return 'getSentinelNode' in client;
 }
 
-function build(target: RedisTarget): NodeRedis {
+function build(target: RedisTarget, tracks: boolean): NodeRedis {
+  const settings = { ...CLIENT_SETTINGS, ...(tracks && TRACKING_SETTINGS) };
   if (target.kind === 'options') {
-    const { socket, ...rest } = target.options;
+    const { socket, clientSideCache: _, ...rest } = target.options;
     const client = createClient({
       ...rest,
-      ...CLIENT_SETTINGS,
+      ...settings,
       socket: { ...socket, reconnectStrategy: NO_RECONNECT },
     });
     return asNodeRedis(client);
   }
-  return asNodeRedis(target.client.duplicate(overrides(target)));
+  return asNodeRedis(target.client.duplicate(overrides(target, settings)));
 }
 
-function overrides(target: RedisTarget & { kind: 'given' }): Record<string, unknown> {
+function overrides(target: RedisTarget & { kind: 'given' }, settings: object): Record<string, unknown> {
   const given: unknown = 'options' in target.client ? target.client.options : undefined;
   const socket = isObject(given) && isObject(given['socket']) ? given['socket'] : {};
-  if (single(target)) return { ...CLIENT_SETTINGS, socket: { ...socket, reconnectStrategy: NO_RECONNECT } };
+  if (single(target))
+    return {
+      ...settings,
+      clientSideCache: undefined,
+      socket: { ...socket, reconnectStrategy: NO_RECONNECT },
+    };
   // Replicas may not have seen a logout yet, so nothing is read from them.
   return { commandOptions: { timeout: 0 }, useReplicas: false, replicaPoolSize: 0 };
 }
@@ -102,52 +127,4 @@ function quietly(client: NodeRedis): void {
   } catch {
     // An already closed client throws, and closed is what is wanted.
   }
-}
-
-async function facts(client: NodeRedis, oneServer: boolean, clock: Clock): Promise<ServerFacts> {
-  if (!oneServer)
-    return { version: undefined, incarnation: undefined, mayEvict: false, clockOffset: undefined };
-  const info = await answer(client, 'INFO');
-  const version = field(info, 'redis_version');
-  refuseOld(version);
-  const policy = field(info, 'maxmemory_policy');
-  return {
-    version,
-    incarnation: field(info, 'run_id'),
-    mayEvict: policy !== undefined && policy !== 'noeviction' && field(info, 'maxmemory') !== '0',
-    clockOffset: await offset(client, clock),
-  };
-}
-
-/** Managed servers may forbid INFO or TIME: then those facts are unknown, and that is no reason to fail. */
-async function answer(client: NodeRedis, command: string): Promise<unknown> {
-  return client.sendCommand([command]).catch((error: unknown) => {
-    if (error instanceof Error && /^(NOPERM|ERR unknown)/.test(error.message)) return undefined;
-    throw error;
-  });
-}
-
-function field(info: unknown, name: string): string | undefined {
-  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(String(info))?.[1];
-}
-
-function refuseOld(version: string | undefined): void {
-  if (version === undefined) return;
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const old = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
-  if (old)
-    throw new StoreFault(
-      'ours',
-      'other',
-      `Redis ${version} is too old: ${OLDEST.join('.')} or later is needed`,
-    );
-}
-
-async function offset(client: NodeRedis, clock: Clock): Promise<number | undefined> {
-  const asked = clock.wall();
-  const reply = await answer(client, 'TIME');
-  if (!Array.isArray(reply)) return undefined;
-  const [seconds, micros] = reply.map(Number);
-  if (seconds === undefined || micros === undefined) return undefined;
-  return seconds * 1000 + micros / 1000 - (asked + clock.wall()) / 2;
 }

@@ -6,6 +6,7 @@ import { redisFault } from './redis-faults.js';
 /** The few commands that the library sends. Client, cluster, sentinel and pool of node-redis all have them. */
 export interface RedisCommands {
   get(key: RedisArgument): Promise<unknown>;
+  incr(key: RedisArgument): Promise<unknown>;
   evalSha(sha: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
   eval(script: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
 }
@@ -14,28 +15,54 @@ export interface RedisCommands {
 export interface RedisConnection {
   readonly commands: RedisCommands;
   /** Resolves once commands may be sent; may hang, so the caller brings a deadline. */
-  connect(): Promise<ServerFacts>;
+  connect(): Promise<void>;
+  /** Asks the server about itself, and counts up `counter`, a key that nothing else uses. */
+  inspect(counter: string): Promise<ServerFacts>;
   /** Whether the client itself says that it can send now. */
   usable(): boolean;
   /** Called at most once, when the connection is of no more use. */
   onLost(listener: (error: unknown) => void): void;
+  /** Another connection changed what this one has read or put under `key`; `null`: all data were flushed. */
+  onInvalidate(listener: (key: string | null) => void): void;
   /** Returns at once, whatever the server does. */
   destroy(): void;
 }
 
-/** What the server said of itself when the connection was made. `undefined`: it would not say. */
+/** What the server says of itself. `undefined`: it would not say. */
 export interface ServerFacts {
   readonly version: string | undefined;
-  readonly incarnation: string | undefined;
+  readonly runId: string | undefined;
+  readonly role: string | undefined;
+  readonly replicationId: string | undefined;
+  /** How often instances have counted up `counter`: less than before means that data were lost. */
+  readonly generation: number | undefined;
+  /** Whether the server tells this connection what others change. */
+  readonly tracks: boolean;
   readonly mayEvict: boolean;
   readonly clockOffset: number | undefined;
 }
 
 type State =
   | { readonly is: 'connecting' }
-  | { readonly is: 'ready'; readonly connection: RedisConnection; readonly facts: ServerFacts }
+  | { readonly is: 'ready'; readonly connection: RedisConnection; readonly tracks: boolean }
   | { readonly is: 'waiting'; readonly fault: StoreFault }
   | { readonly is: 'closed' };
+
+/** What a link reports to its owner. */
+export interface LinkListener {
+  /** The server has said something of itself: at each new connection, and whenever it is inspected. */
+  inspected(facts: ServerFacts): void;
+  /** As {@link RedisConnection.onInvalidate}, from the connection in use. */
+  invalidated(key: string | null): void;
+}
+
+export interface RedisLinkOptions {
+  readonly open: () => RedisConnection;
+  /** The key that counts generations. */
+  readonly counter: string;
+  /** How long an operation waits for the very first connection, ms. */
+  readonly firstWait: number;
+}
 
 const CONNECT_WITHIN = 1_000;
 const BACKOFF = { first: 50, cap: 500 } as const;
@@ -49,10 +76,10 @@ const MAX_PENDING = 10_000;
  */
 export class RedisLink {
   readonly #clock: Clock;
-  readonly #open: () => RedisConnection;
-  readonly #firstWait: number;
+  readonly #options: RedisLinkOptions;
+  readonly #listener: LinkListener;
   #state: State = { is: 'connecting' };
-  #facts: ServerFacts | undefined;
+  #connections = 0;
   #attempts = 0;
   #traffic = { pending: 0, lastReply: 0 };
   #watch: Timer | undefined;
@@ -61,29 +88,38 @@ export class RedisLink {
   #wake: () => void = () => undefined;
   readonly #firstOutcome = new Promise<void>(resolve => (this.#wake = resolve));
 
-  /** `firstWait`: how long an operation waits for the very first connection, ms. */
-  constructor(open: () => RedisConnection, clock: Clock, firstWait: number) {
-    this.#open = open;
+  constructor(options: RedisLinkOptions, clock: Clock, listener: LinkListener) {
+    this.#options = options;
     this.#clock = clock;
-    this.#firstWait = firstWait;
+    this.#listener = listener;
     this.#connect();
   }
 
-  /** What the server last said of itself. */
-  get facts(): ServerFacts | undefined {
-    return this.#facts;
+  /** Numbers the connection whose server reports changes; `undefined`: none does now. */
+  get watch(): number | undefined {
+    const state = this.#state;
+    return state.is === 'ready' && state.tracks ? this.#connections : undefined;
   }
 
-  /** Sends through the current connection. Nothing is ever queued for a later one. */
-  async send<T>(operation: (commands: RedisCommands) => Promise<T>): Promise<T> {
+  send<T>(operation: (commands: RedisCommands) => Promise<T>): Promise<T> {
+    return this.#exchange(connection => operation(connection.commands));
+  }
+
+  async inspect(): Promise<void> {
+    const facts = await this.#exchange(connection => connection.inspect(this.#options.counter));
+    this.#listener.inspected(facts);
+  }
+
+  /** Through the current connection. Nothing is ever queued for a later one. */
+  async #exchange<T>(operation: (connection: RedisConnection) => Promise<T>): Promise<T> {
     if (this.#state.is === 'connecting' && this.#attempts === 0) await this.#first();
-    const { commands } = this.#usable();
+    const connection = this.#usable();
     const traffic = this.#traffic;
     traffic.pending += 1;
     if (traffic.pending === 1) traffic.lastReply = this.#clock.monotonic();
     this.#guard();
     try {
-      return await operation(commands);
+      return await operation(connection);
     } finally {
       traffic.pending -= 1;
       traffic.lastReply = this.#clock.monotonic();
@@ -110,7 +146,7 @@ export class RedisLink {
   /** A deploy must not log users out: the first requests wait for the first connection, within their budget. */
   async #first(): Promise<void> {
     let timer: Timer | undefined;
-    const late = new Promise<void>(resolve => (timer = this.#clock.after(this.#firstWait, resolve)));
+    const late = new Promise<void>(resolve => (timer = this.#clock.after(this.#options.firstWait, resolve)));
     await Promise.race([this.#firstOutcome, late]);
     timer?.cancel();
   }
@@ -129,12 +165,16 @@ export class RedisLink {
     const fail = (error: unknown): void => once(() => this.#lose(connection, redisFault(error)));
     const timer = this.#clock.after(CONNECT_WITHIN, () => fail(new StoreFault('not-applied', 'timeout')));
     connection.onLost(error => (settled ? this.#lose(connection, redisFault(error)) : fail(error)));
-    connection.connect().then(facts => once(() => this.#ready(connection, facts)), fail);
+    connection.onInvalidate(key => {
+      if (this.#current === connection) this.#listener.invalidated(key);
+    });
+    const greeted = connection.connect().then(() => connection.inspect(this.#options.counter));
+    greeted.then(facts => once(() => this.#ready(connection, facts)), fail);
   }
 
   #openGuarded(): RedisConnection | undefined {
     try {
-      return this.#open();
+      return this.#options.open();
     } catch (error) {
       this.#again(redisFault(error));
       return undefined;
@@ -142,10 +182,11 @@ export class RedisLink {
   }
 
   #ready(connection: RedisConnection, facts: ServerFacts): void {
-    this.#facts = facts;
+    this.#connections += 1;
     this.#attempts = 0;
     this.#traffic = { pending: 0, lastReply: 0 };
-    this.#state = { is: 'ready', connection, facts };
+    this.#state = { is: 'ready', connection, tracks: facts.tracks };
+    this.#listener.inspected(facts);
     this.#wake();
   }
 

@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { type Entry, stampBytes } from './entry.js';
 import { StoreFault } from './fault.js';
+import { Incarnation } from './incarnation.js';
 import { refuseBlindWrite } from './memory.js';
 import { isNoScript, isWrongType, redisFault } from './redis-faults.js';
 import { type RedisCommands, type RedisConnection, RedisLink, type ServerFacts } from './redis-link.js';
-import type { Expected, SessionStore, Swapped } from './store.js';
+import type { Expected, SessionStore, StoreWatcher, Swapped } from './store.js';
 
 /**
  * The whole of `swap`, on one key, with its one SET as the last act. For a tombstone it deletes first: a server that is
- * out of memory refuses a SET alone, and a logout must go through.
+ * out of memory refuses a SET alone, and a logout must go through. The EXISTS behind the SET only tells the server that
+ * this connection wants to hear of changes: its own write has ended that.
  * Answers 1 for done, nil for nothing there, the entry in the way, or an empty string for a value of another type.
  */
 const SWAP = `
@@ -35,10 +37,14 @@ elseif expected ~= 'any' and expected ~= '' then
 end
 if tombstone then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], entry, 'PX', ttl)
+redis.call('EXISTS', KEYS[1])
 return 1
 `;
 
 const SWAP_SHA = createHash('sha1').update(SWAP).digest('hex');
+
+/** Behind the prefix; no store key is as short. */
+const COUNTER = 'generation';
 
 const FOREIGN: Entry = Buffer.alloc(0);
 
@@ -52,10 +58,17 @@ export interface RedisStoreOptions {
 export class RedisStore implements SessionStore {
   readonly #link: RedisLink;
   readonly #prefix: string;
+  readonly #incarnation = new Incarnation();
+  #facts: ServerFacts | undefined;
+  #watcher: StoreWatcher | undefined;
 
   constructor(options: RedisStoreOptions, clock: Clock, open: () => RedisConnection) {
     this.#prefix = options.prefix;
-    this.#link = new RedisLink(open, clock, options.firstWait);
+    const link = { open, counter: `${options.prefix}${COUNTER}`, firstWait: options.firstWait };
+    this.#link = new RedisLink(link, clock, {
+      inspected: facts => this.#inspected(facts),
+      invalidated: key => this.#invalidated(key),
+    });
   }
 
   async read(key: string): Promise<Entry | undefined> {
@@ -79,25 +92,60 @@ export class RedisStore implements SessionStore {
     }
   }
 
+  async inspect(): Promise<void> {
+    try {
+      await this.#link.inspect();
+    } catch (error) {
+      throw redisFault(error);
+    }
+  }
+
+  watch(watcher: StoreWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  watching(): number | undefined {
+    return this.#link.watch;
+  }
+
   incarnation(): string | undefined {
-    return this.facts?.incarnation;
+    return this.#incarnation.name;
+  }
+
+  lossCause(): string | undefined {
+    return this.#incarnation.cause;
   }
 
   mayEvict(): boolean {
-    return this.facts?.mayEvict ?? false;
+    return this.#facts?.mayEvict ?? false;
   }
 
   clockOffset(): number | undefined {
-    return this.facts?.clockOffset;
+    return this.#facts?.clockOffset;
   }
 
+  /** What the server last said of itself. */
   get facts(): ServerFacts | undefined {
-    return this.#link.facts;
+    return this.#facts;
   }
 
   close(): Promise<void> {
     this.#link.close();
     return Promise.resolve();
+  }
+
+  #inspected(facts: ServerFacts): void {
+    this.#facts = facts;
+    this.#incarnation.observe(facts);
+  }
+
+  #invalidated(key: string | null): void {
+    if (key === null) {
+      this.#incarnation.flushed();
+      this.#watcher?.flushed();
+    } else if (key.startsWith(this.#prefix)) {
+      this.#watcher?.changed(key.slice(this.#prefix.length));
+    }
   }
 }
 

@@ -35,6 +35,19 @@ export interface SessionStore {
   /** Names the data set: changes when the store may have lost data. `undefined`: not known. */
   incarnation?(): string | undefined;
 
+  /** In one word, why `incarnation` changed last. */
+  lossCause?(): string | undefined;
+
+  /** Called with each canary: the store looks at itself, so that what it says of itself is true now. */
+  inspect?(): Promise<void>;
+
+  /**
+   * From now on `watcher` hears what others do to entries that were read or put here. `watching` numbers the unbroken
+   * span in which that is so; `undefined`: nobody reports now.
+   */
+  watch?(watcher: StoreWatcher): void;
+  watching?(): number | undefined;
+
   /** Whether the store may drop live entries under memory pressure. Default: false. */
   mayEvict?(): boolean;
 
@@ -42,10 +55,19 @@ export interface SessionStore {
   clockOffset?(): number | undefined;
 }
 
+/** Hears at once of changes by others. Called once for a key, until it is read or put here again. */
+export interface StoreWatcher {
+  changed(key: string): void;
+  /** All data were deleted, on somebody's order. */
+  flushed(): void;
+}
+
 /** When the store last answered for a key (the monotonic ms at which it was asked), and which data set answered. */
 export interface Confirmation {
   readonly at: number;
   readonly incarnation: string | undefined;
+  /** The span of watching in which it was asked and answered; `undefined`: changes since then are not reported. */
+  readonly watch: number | undefined;
 }
 
 /** What the supervisor may do with a write that meets something else, now or after an outage. */
@@ -74,6 +96,8 @@ export type Lookup =
       readonly confirmed: Confirmation | undefined;
       /** `blind`: written without having seen what the store holds. `orphan`: and nothing was there, so it may only live on under a new id. */
       readonly standing: 'seen' | 'blind' | 'orphan';
+      /** Acknowledged once, by a store that may have lost it since: what is there now may lack its changes. */
+      readonly older?: Entry;
     }
   | { readonly state: 'ended'; readonly tombstone: Entry }
   | { readonly state: 'absent' }

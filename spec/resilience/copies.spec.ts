@@ -1,0 +1,90 @@
+import { expect } from 'chai';
+import { storeKeyOf } from '../../src/vault/token.js';
+import { type Instance, Shop } from '../support/instances.js';
+
+const keyOf = (token: string): string => storeKeyOf(Buffer.from(token, 'base64url').subarray(6, 38));
+
+describe('warm copies of a store that reports changes', () => {
+  let shop: Shop;
+  let a: Instance;
+  let token: string;
+
+  beforeEach(async () => {
+    shop = new Shop();
+    a = await shop.open();
+    a.store.span = 1;
+    ({ token } = await a.sessions.manager.create({ user: 'ada' }));
+  });
+  afterEach(() => shop.during(a.sessions.close()));
+
+  const inOutage = async (): Promise<unknown> => {
+    await a.cutOff();
+    return a.data(token).catch((error: unknown) => Reflect.get(Object(error), 'code'));
+  };
+
+  it('serve an outage, however long ago they were confirmed', async () => {
+    await shop.settle(20 * 60_000);
+    expect(await inOutage()).to.deep.equal({ user: 'ada' });
+  });
+
+  it('serve nobody once the store has reported a change: who logged out elsewhere stays out (P3)', async () => {
+    a.store.watcher?.changed(keyOf(token));
+    expect(await inOutage()).to.equal('STORE_UNAVAILABLE');
+  });
+
+  it('serve again once they were read anew', async () => {
+    a.store.watcher?.changed(keyOf(token));
+    await a.data(token);
+    expect(await inOutage()).to.deep.equal({ user: 'ada' });
+  });
+
+  it('are not trusted if a change was reported while their answer was on its way', async () => {
+    a.store.watcher?.changed(keyOf(token));
+    const { behind } = shop;
+    const read = behind.read.bind(behind);
+    behind.read = async key => {
+      const answer = await read(key);
+      if (key === keyOf(token)) a.store.watcher?.changed(key);
+      return answer;
+    };
+    await a.data(token);
+    expect(await inOutage()).to.equal('STORE_UNAVAILABLE');
+  });
+
+  it('remain the least that is served: an older record of the store is not (P1)', async () => {
+    const old = await shop.behind.read(keyOf(token));
+    await a.change(token, { step: 2 });
+    a.store.watcher?.changed(keyOf(token));
+    shop.forget(keyOf(token));
+    if (old) await shop.behind.swap(keyOf(token), old, null, 3_600_000);
+    expect(await a.data(token)).to.deep.equal({ user: 'ada', step: 2 });
+  });
+
+  it('are not trusted after a gap in which nobody reported', async () => {
+    const b = (await a.sessions.manager.create({ user: 'bob' })).token;
+    a.store.span = 2;
+    await a.data(b);
+    expect(await inOutage()).to.equal('STORE_UNAVAILABLE');
+    expect(await a.data(b)).to.deep.equal({ user: 'bob' });
+  });
+
+  it('are read again after such a gap, without anybody asking for them', async () => {
+    a.store.span = 2;
+    await shop.settle();
+    expect(await inOutage()).to.deep.equal({ user: 'ada' });
+  });
+
+  it('serve the outage in which they were last trusted to its end, whatever the connection does meanwhile', async () => {
+    await a.cutOff();
+    a.store.span = undefined;
+    expect(await a.data(token)).to.deep.equal({ user: 'ada' });
+    a.store.span = 2;
+    expect(await a.data(token)).to.deep.equal({ user: 'ada' });
+  });
+
+  it('are gone when everything was flushed', async () => {
+    a.store.watcher?.flushed();
+    expect(await inOutage()).to.equal('STORE_UNAVAILABLE');
+    expect(a.sessions.stats().store.shadow.items).to.equal(0);
+  });
+});

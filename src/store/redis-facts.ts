@@ -1,0 +1,89 @@
+import type { Clock } from '../clock.js';
+import { StoreFault } from './fault.js';
+import { redisFault } from './redis-faults.js';
+import type { ServerFacts } from './redis-link.js';
+
+/** What an inspection sends its questions through. */
+export interface Inspected {
+  sendCommand(args: readonly string[]): Promise<unknown>;
+  incr(key: string): Promise<unknown>;
+}
+
+export interface InspectionOptions {
+  readonly counter: string;
+  readonly tracks: boolean;
+  readonly clock: Clock;
+  /** One server has all the data: what it says of itself is true of them. */
+  readonly whole: boolean;
+}
+
+const OLDEST = [6, 2] as const;
+
+/** Asks a server about itself. Throws for a version that is too old, in words. */
+export async function inspect(client: Inspected, options: InspectionOptions): Promise<ServerFacts> {
+  const { counter, tracks, clock, whole } = options;
+  const info = whole ? await answer(client, 'INFO') : undefined;
+  const version = field(info, 'redis_version');
+  refuseOld(version);
+  return {
+    version,
+    runId: field(info, 'run_id'),
+    role: field(info, 'role'),
+    replicationId: field(info, 'master_replid'),
+    generation: await generation(client, counter),
+    tracks,
+    mayEvict: evicts(field(info, 'maxmemory'), field(info, 'maxmemory_policy')),
+    clockOffset: whole ? await offset(client, clock) : undefined,
+  };
+}
+
+/** Whether the server does not know a command, or does not let this user have it. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof Error && /^(NOPERM|NOPROTO|ERR unknown|ERR Unknown)/.test(error.message);
+}
+
+/** Managed servers may forbid INFO or TIME: then those facts are unknown, and that is no reason to fail. */
+async function answer(client: Inspected, command: string): Promise<unknown> {
+  return client.sendCommand([command]).catch((error: unknown) => {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  });
+}
+
+/** A server that takes no writes cannot count, and says so where writes are tried. */
+async function generation(client: Inspected, counter: string): Promise<number | undefined> {
+  try {
+    const count = Number(await client.incr(counter));
+    return Number.isSafeInteger(count) ? count : undefined;
+  } catch (error) {
+    const fault = redisFault(error);
+    if (fault.writeOnly || fault.class === 'ours' || isForbidden(error)) return undefined;
+    throw fault;
+  }
+}
+
+function field(info: unknown, name: string): string | undefined {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(String(info))?.[1];
+}
+
+function evicts(memory: string | undefined, policy: string | undefined): boolean {
+  return policy !== undefined && policy !== 'noeviction' && memory !== '0';
+}
+
+function refuseOld(version: string | undefined): void {
+  if (version === undefined) return;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const old = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+  if (!old) return;
+  const words = `Redis ${version} is too old: ${OLDEST.join('.')} or later is needed`;
+  throw new StoreFault('ours', 'other', words);
+}
+
+async function offset(client: Inspected, clock: Clock): Promise<number | undefined> {
+  const asked = clock.wall();
+  const reply = await answer(client, 'TIME');
+  if (!Array.isArray(reply)) return undefined;
+  const [seconds, micros] = reply.map(Number);
+  if (seconds === undefined || micros === undefined) return undefined;
+  return seconds * 1000 + micros / 1000 - (asked + clock.wall()) / 2;
+}
