@@ -27,8 +27,8 @@ export function partsFor(sabotage: Sabotage, redisUrl: string): Parts {
 
 /** Says that it keeps every write, and keeps none. */
 class ForgetfulJournal extends Journal {
-  override put(): boolean {
-    return true;
+  override put(): [] {
+    return [];
   }
 }
 

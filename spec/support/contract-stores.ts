@@ -23,7 +23,11 @@ export function memoryStore(clock: Clock): OpenedStore {
 export function redisStore(options: RedisClientOptions | { target: RedisTarget }): RedisStore {
   const target: RedisTarget = 'target' in options ? options.target : { kind: 'options', options };
   const clock = systemClock();
-  return new RedisStore({ prefix: PREFIX, firstWait: 10_000 }, clock, connector(target, clock));
+  return new RedisStore(
+    { prefix: PREFIX, firstWait: 10_000, maxEntryBytes: 1024 * 1024 },
+    clock,
+    connector(target, clock),
+  );
 }
 
 export function openedRedis(url: string): OpenedStore {

@@ -87,6 +87,8 @@ export class Circuit {
   #epoch = 0;
   #hold: { dispose(): void } | undefined;
   #reason: Reason | undefined;
+  #since: number | undefined;
+  readonly #clock: Clock;
 
   constructor(
     name: CircuitName,
@@ -95,6 +97,7 @@ export class Circuit {
     onOpen: (circuit: Circuit, fault: StoreFault) => void,
   ) {
     this.name = name;
+    this.#clock = clock;
     this.#breaker = new EitherBreaker(options, clock);
     const counts = handleWhen(error => error instanceof StoreFault && error.class !== 'ours');
     this.#policy = circuitBreaker(counts, { halfOpenAfter: NEVER_HALF_OPEN, breaker: this.#breaker });
@@ -115,6 +118,11 @@ export class Circuit {
     return this.#reason;
   }
 
+  /** Since when it is open, monotonic ms; `undefined` while it is closed. */
+  get since(): number | undefined {
+    return this.#since;
+  }
+
   /** Runs `operation` within `budget` and counts how it ends. Throws nothing but `StoreFault`. */
   async run<T>(operation: () => Promise<T>, budget: Budget): Promise<T> {
     if (!this.closed) throw new StoreFault('not-applied', this.#reason ?? 'other');
@@ -133,6 +141,7 @@ export class Circuit {
     if (this.#hold) return;
     this.#epoch += 1;
     this.#reason = fault.reason;
+    this.#since = this.#clock.monotonic();
     this.#hold = this.#policy.isolate();
   }
 
@@ -140,6 +149,7 @@ export class Circuit {
     if (!this.#hold) return;
     this.#epoch += 1;
     this.#reason = undefined;
+    this.#since = undefined;
     this.#breaker.reset();
     this.#hold.dispose();
     this.#hold = undefined;

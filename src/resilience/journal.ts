@@ -1,6 +1,6 @@
 import { SLOT_BYTES } from '../store/bounded-map.js';
 import { type Entry, isTombstone, type Stamp } from '../store/entry.js';
-import type { Confirmation, Expected, WriteIntent } from '../store/store.js';
+import { type Confirmation, type Expected, type Tier, TIERS, type WriteIntent } from '../store/store.js';
 
 /** What is known of the session in the store at the time of the write. */
 export type Origin = 'created' | 'based' | 'blind';
@@ -11,107 +11,185 @@ export interface JournalItem {
   entry: Entry;
   expected: Expected;
   readonly origin: Origin;
+  /** Decides who must make room, and for whom. Of a tombstone it means nothing. */
+  readonly tier: Tier;
   /** Monotonic ms after which nobody wants it any more. */
-  readonly expires: number;
+  expires: number;
+  /** How long it lives in the store from when it comes there, ms: a tombstone must outlive what may meet it there. */
+  readonly life: number;
   /** Monotonic ms of the first write that waits here. */
   readonly added: number;
   confirmed: Confirmation | undefined;
   readonly intent: WriteIntent | undefined;
   /** The stamp that this write started from: later ones in the way are changes of others. */
   readonly since: Stamp | undefined;
+  /** The key of a tombstone that goes first. */
+  readonly after: string | undefined;
 }
 
 /** Share of the cap that only tombstones may use: a logout outranks every write. */
 const RESERVED_SHARE = 0.1;
 
-/** Writes that wait for the store, counted in bytes. While an item is here it is the truth on this instance. */
-export class Journal {
-  readonly #records = new Map<string, JournalItem>();
-  readonly #tombstones = new Map<string, JournalItem>();
-  readonly #orphans = new Map<string, JournalItem>();
-  readonly #maxBytes: number;
-  #bytes = 0;
+/** Of items of one tier, in the order in which they came. */
+class Shelf {
+  readonly items = new Map<string, JournalItem>();
+  bytes = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  /** Items that wait for the store; orphans wait for their user instead. */
-  get size(): number {
-    return this.#records.size + this.#tombstones.size;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get full(): boolean {
-    return this.#bytes >= this.#maxBytes * (1 - RESERVED_SHARE);
-  }
-
-  get(key: string): JournalItem | undefined {
-    return this.#tombstones.get(key) ?? this.#records.get(key);
-  }
-
-  /** Keeps the item in place of an older one. Returns false, and keeps the older one, where there is no room. */
-  put(item: JournalItem): boolean {
-    const old = this.get(item.key);
-    const bytes = this.#bytes - (old ? sizeOf(old) : 0) + sizeOf(item);
-    const tombstone = isTombstone(item.entry);
-    if (bytes > this.#maxBytes * (tombstone ? 1 : 1 - RESERVED_SHARE)) return false;
-    this.delete(item.key);
-    (tombstone ? this.#tombstones : this.#records).set(item.key, item);
-    this.#bytes += sizeOf(item);
-    return true;
+  put(item: JournalItem): void {
+    this.items.set(item.key, item);
+    this.bytes += sizeOf(item);
   }
 
   delete(key: string): boolean {
-    const item = this.get(key);
+    const item = this.items.get(key);
     if (!item) return false;
-    this.#bytes -= sizeOf(item);
-    return this.#tombstones.delete(key) || this.#records.delete(key);
+    this.bytes -= sizeOf(item);
+    return this.items.delete(key);
+  }
+}
+
+/**
+ * Writes that wait for the store, counted in bytes. While an item is here it is the truth on this instance. Where there
+ * is no room a write pushes out those of lower tiers, the lowest and oldest first, and never one of its own.
+ */
+export class Journal {
+  readonly #tombstones = new Shelf();
+  readonly #records: Readonly<Record<Tier, Shelf>>;
+  readonly #orphans = new Shelf();
+  /** Where items wait for the store, in the order in which they go to it. */
+  readonly #shelves: readonly Shelf[];
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+    const shelves = TIERS.map(tier => [tier, new Shelf()] as const);
+    // Every tier has its shelf.
+    this.#records = Object.fromEntries(shelves) as Record<Tier, Shelf>;
+    this.#shelves = [this.#tombstones, ...shelves.map(([, shelf]) => shelf).toReversed()];
   }
 
-  /** Tombstones first, then records, each in order of arrival. */
+  /** Blind writes that wait for their user. */
+  get orphans(): number {
+    return this.#orphans.items.size;
+  }
+
+  /** Items that wait for the store. */
+  get size(): number {
+    return this.#shelves.reduce((sum, shelf) => sum + shelf.items.size, 0);
+  }
+
+  get bytes(): number {
+    return this.#shelves.reduce((sum, shelf) => sum + shelf.bytes, this.#orphans.bytes);
+  }
+
+  /** Whether users who were there before the outage find no more room. */
+  get full(): boolean {
+    const { returning, authenticated } = this.#records;
+    return this.#tombstones.bytes + returning.bytes + authenticated.bytes >= this.#capFor('record');
+  }
+
+  get(key: string): JournalItem | undefined {
+    for (const shelf of this.#shelves) {
+      const item = shelf.items.get(key);
+      if (item) return item;
+    }
+    return undefined;
+  }
+
+  /**
+   * Keeps the item in place of an older one under its key. Returns those that had to go for it, or `undefined` where there
+   * is no room: then nothing has changed.
+   */
+  put(item: JournalItem): JournalItem[] | undefined {
+    const old = this.get(item.key);
+    const needed = sizeOf(item) - (old ? sizeOf(old) : 0);
+    const victims = this.#roomFor(item, needed);
+    if (!victims) return undefined;
+    for (const [shelf, victim] of victims) shelf.delete(victim.key);
+    this.delete(item.key);
+    (isTombstone(item.entry) ? this.#tombstones : this.#records[item.tier]).put(item);
+    return victims.map(([, victim]) => victim);
+  }
+
+  /**
+   * Removes and returns records that were confirmed last before monotonic `before`, and orphans past their deadline. A
+   * record past its deadline may yet join a version that lives on in the store: it goes only where room is short.
+   */
+  sweep(now: number, before: number): JournalItem[] {
+    const short = this.bytes > this.#maxBytes / 2;
+    const isOver = ({ expires, confirmed, added }: JournalItem, mayJoin: boolean): boolean =>
+      (expires <= now && !mayJoin) || (confirmed?.at ?? added) < before;
+    const records = TIERS.map(tier => [this.#records[tier], !short] as const);
+    return [...records, [this.#orphans, false] as const].flatMap(([shelf, mayJoin]) => {
+      const over = [...shelf.items.values()].filter(item => isOver(item, mayJoin));
+      for (const { key } of over) shelf.delete(key);
+      return over;
+    });
+  }
+
+  delete(key: string): boolean {
+    return this.#shelves.some(shelf => shelf.delete(key));
+  }
+
+  /** Tombstones first, then records by tier, the highest first, each in order of arrival. */
   keys(): string[] {
-    return [...this.#tombstones.keys(), ...this.#records.keys()];
+    return this.#shelves.flatMap(shelf => [...shelf.items.keys()]);
   }
 
   /** Records that must wait until the tombstone under `key` is in the store. */
   dependents(key: string): JournalItem[] {
-    return [...this.#records.values()].filter(item => item.intent?.after === key);
+    return this.#shelves.flatMap(shelf => [...shelf.items.values()]).filter(item => item.after === key);
   }
 
   /** Ms since the oldest item came, at monotonic `now`. */
   oldest(now: number): number {
     let added = now;
-    for (const item of [...this.#tombstones.values(), ...this.#records.values()])
-      added = Math.min(added, item.added);
+    for (const { items } of this.#shelves)
+      for (const item of items.values()) added = Math.min(added, item.added);
     return now - added;
   }
 
   /** A blind write that met nothing: it lives on under a new id at its cookie's next request. */
   orphan(item: JournalItem): void {
     this.delete(item.key);
-    this.#orphans.set(item.key, item);
-    this.#bytes += sizeOf(item);
+    this.#orphans.put(item);
   }
 
-  orphaned(key: string, now: number): JournalItem | undefined {
-    const item = this.#orphans.get(key);
-    if (item && item.expires <= now) this.forget(key);
-    return this.#orphans.get(key);
+  orphaned(key: string): JournalItem | undefined {
+    return this.#orphans.items.get(key);
   }
 
   forget(key: string): boolean {
-    const item = this.#orphans.get(key);
-    if (!item) return false;
-    this.#bytes -= sizeOf(item);
     return this.#orphans.delete(key);
+  }
+
+  #capFor(kind: 'record' | 'tombstone'): number {
+    return this.#maxBytes * (kind === 'tombstone' ? 1 : 1 - RESERVED_SHARE);
+  }
+
+  #roomFor(item: JournalItem, needed: number): [Shelf, JournalItem][] | undefined {
+    const tombstone = isTombstone(item.entry);
+    let excess = this.bytes + needed - this.#capFor(tombstone ? 'tombstone' : 'record');
+    const victims: [Shelf, JournalItem][] = [];
+    for (const shelf of this.#below(tombstone ? undefined : item.tier)) {
+      for (const victim of shelf.items.values()) {
+        if (excess <= 0) return victims;
+        if (victim.key === item.key) continue;
+        victims.push([shelf, victim]);
+        excess -= sizeOf(victim);
+      }
+    }
+    return excess <= 0 ? victims : undefined;
+  }
+
+  /** Whatever a write of this tier may push out. A tombstone may push out every record. */
+  #below(tier: Tier | undefined): Shelf[] {
+    const lower = tier === undefined ? TIERS : TIERS.slice(0, TIERS.indexOf(tier));
+    return [this.#orphans, ...lower.map(each => this.#records[each])];
   }
 }
 
 /** The entry, and as much again for the closure that can merge it. */
 function sizeOf(item: JournalItem): number {
-  return item.entry.length * (item.intent ? 2 : 1) + item.key.length + SLOT_BYTES;
+  return item.entry.length * (item.intent?.merge ? 2 : 1) + item.key.length + SLOT_BYTES;
 }

@@ -46,9 +46,9 @@ export class ModeSwitch {
     return this.#lastOutage;
   }
 
-  /** Monotonic ms at which the present outage began; now, where there is none. */
-  get outageSince(): number {
-    return this.#mode.state === 'healthy' ? this.#clock.monotonic() : this.#mode.since;
+  /** Monotonic ms since which reads cannot be answered; now, where they can. */
+  get unreadSince(): number {
+    return this.read.since ?? this.#clock.monotonic();
   }
 
   /** Opens what `fault` breaks: both circuits, unless only writes are concerned. */
@@ -91,7 +91,11 @@ export class ModeSwitch {
 
   #degrade(circuit: Circuit, { reason }: StoreFault): void {
     const since = this.#mode.state === 'recovering' ? this.#mode.since : this.#clock.monotonic();
-    if (this.#mode.state === 'healthy') this.#firstReason = reason;
+    if (this.#mode.state === 'healthy') {
+      this.#firstReason = reason;
+      // What single faults before had left, and the drain took, belongs to no outage.
+      this.#ledger.close();
+    }
     this.#mode = { state: 'degraded', since, reason, circuit: circuit.name };
     this.#emit('store:degraded', { reason, circuit: circuit.name });
     this.#onDegraded();

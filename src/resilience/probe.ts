@@ -80,6 +80,7 @@ export class Probe {
   #running: Promise<CanaryResult> | undefined;
   #failures = 0;
   #last: CanaryResult | undefined;
+  readonly #waiting: (() => void)[] = [];
   #closed = false;
 
   constructor(
@@ -105,6 +106,16 @@ export class Probe {
     return this.#running;
   }
 
+  /** Settles with the next report, or after `ms` with the last one. */
+  async next(ms: number): Promise<CanaryResult> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>(resolve => (timer = this.#parts.clock.after(ms, resolve)));
+    const report = new Promise<void>(resolve => void this.#waiting.push(resolve));
+    await Promise.race([report, late]);
+    timer?.cancel();
+    return this.#last ?? this.now();
+  }
+
   /** The next canary comes at the pace of trouble. */
   hurry(): void {
     this.#failures = 0;
@@ -121,6 +132,7 @@ export class Probe {
     this.#last = report;
     this.#failures = report.ok ? 0 : this.#failures + 1;
     if (!this.#closed) this.#onReport(report);
+    for (const wake of this.#waiting.splice(0)) wake();
     this.#schedule();
     return report;
   }

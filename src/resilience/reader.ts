@@ -1,4 +1,4 @@
-import { ALLOWED_SKEW, type Clock } from '../clock.js';
+import { ALLOWED_SKEW } from '../clock.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, isEntry, isTombstone, stampOf } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
@@ -14,7 +14,6 @@ import type { Witness } from './witness.js';
 import type { Writer } from './writer.js';
 
 export interface ReaderParts {
-  readonly clock: Clock;
   readonly emit: Emit;
   readonly witness: Witness;
   readonly modes: ModeSwitch;
@@ -71,16 +70,22 @@ export class Reader {
   }
 
   #waiting(key: string): Lookup | undefined {
-    const { graveyard, journal, clock } = this.#parts;
+    const { graveyard, journal } = this.#parts;
     const grave = graveyard.get(key);
     if (grave) return { state: 'ended', tombstone: grave };
-    const orphan = journal.orphaned(key, clock.monotonic());
-    const item = journal.get(key) ?? orphan;
+    const item = journal.get(key);
     if (!item) return undefined;
     if (isTombstone(item.entry)) return { state: 'ended', tombstone: item.entry };
-    const { entry, confirmed } = item;
-    const standing = item === orphan ? 'orphan' : item.origin === 'blind' ? 'blind' : 'seen';
+    const { entry, confirmed, origin } = item;
+    const standing = origin === 'blind' ? 'blind' : 'seen';
     return { state: 'found', entry, source: 'journal', confirmed, standing };
+  }
+
+  /** A blind write that met nothing. `orphan`: nothing is there now, so it may live on under a new id. */
+  #orphan(key: string, standing: 'blind' | 'orphan'): Lookup | undefined {
+    const orphan = this.#parts.journal.orphaned(key);
+    if (!orphan) return undefined;
+    return { state: 'found', entry: orphan.entry, source: 'journal', confirmed: undefined, standing };
   }
 
   async #fromStore(key: string, budget: Budget): Promise<Lookup> {
@@ -100,9 +105,9 @@ export class Reader {
     const { shadow, restoration } = this.#parts;
     const copy = shadow.newest(key);
     if (copy && restoration.restores(copy, confirmed)) return seen('shadow', copy);
-    if (restoration.doubtful) return { state: 'unavailable' };
+    if (restoration.doubtful) return this.#orphan(key, 'blind') ?? { state: 'unavailable' };
     shadow.drop(key);
-    return { state: 'absent' };
+    return this.#orphan(key, 'orphan') ?? { state: 'absent' };
   }
 
   #ended(key: string, tombstone: Entry): Lookup {
@@ -113,24 +118,25 @@ export class Reader {
   }
 
   #found(key: string, entry: Entry, confirmed: Confirmation): Lookup {
-    const { shadow, restoration } = this.#parts;
+    const { shadow, restoration, journal } = this.#parts;
     if (restoration.distrusts(entry)) return { state: 'absent' };
     const newest = shadow.newest(key);
     if (newest && stampOf(newest.entry) > stampOf(entry)) return seen('shadow', newest);
     const found = seen('primary', { entry, confirmed });
     // What is there may have been built on less than this instance has seen: only who can open both can merge them.
     if (newest && stampOf(newest.entry) !== stampOf(entry) && restoration.restores(newest, confirmed))
-      return { ...found, older: newest.entry };
+      return { ...found, other: newest.entry };
     shadow.keep(key, entry, confirmed);
-    return found;
+    const orphan = journal.orphaned(key);
+    return orphan ? { ...found, other: orphan.entry, orphaned: true } : found;
   }
 
   #fromShadow(key: string): Lookup {
     const { shadow, witness, modes } = this.#parts;
     const waiting = this.#waiting(key);
     if (waiting) return waiting;
-    const copy = shadow.warm(key, { watch: witness.watch, outage: modes.outageSince });
-    return copy ? seen('shadow', copy) : { state: 'unavailable' };
+    const copy = shadow.warm(key, { watch: witness.watch, outage: modes.unreadSince });
+    return copy ? seen('shadow', copy) : (this.#orphan(key, 'blind') ?? { state: 'unavailable' });
   }
 }
 

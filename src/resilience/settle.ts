@@ -1,7 +1,7 @@
-import { isEntry, isTombstone, stampOf } from '../store/entry.js';
+import { ALLOWED_SKEW } from '../clock.js';
+import { type Entry, isEntry, isTombstone, stampOf } from '../store/entry.js';
 import { faultOf, type StoreFault } from '../store/fault.js';
-import type { Entry } from '../store/entry.js';
-import type { Expected, Swapped } from '../store/store.js';
+import type { Expected, Merged, Swapped } from '../store/store.js';
 import type { JournalItem } from './journal.js';
 import { GRACE } from './restoration.js';
 import type { Testimony } from './witness.js';
@@ -28,55 +28,72 @@ export type Outcome = { readonly item: JournalItem } & (
 );
 
 type Step = Outcome | 'again';
+type Swap = (entry: Entry, expected: Expected, ttl: number) => Promise<Testimony<Swapped>>;
 
 /**
  * Swaps one write into the store, whatever it meets there: the one table for live commits and for the drain.
  * See docs/recovery.md. Never throws.
  */
-export async function settle(
-  from: JournalItem,
-  swap: (entry: Entry, expected: Expected, ttl: number) => Promise<Testimony<Swapped>>,
-  world: World,
-): Promise<Outcome> {
+export async function settle(from: JournalItem, swap: Swap, world: World): Promise<Outcome> {
   const item = { ...from };
   let merged = false;
   for (;;) {
-    const ttl = item.expires - world.now();
-    if (ttl <= 0) return { item, kind: 'expired' };
-    const told = await swap(item.entry, item.expected, ttl).catch(faultOf);
+    const over = isOver(item, world);
+    if (over && merged) return { item, kind: 'expired' };
+    const told = await attempt(item, over, swap, world).catch(faultOf);
     if (told instanceof Error) return { item, kind: 'unsettled', fault: told };
     const { answer: swapped, confirmed } = told;
     if (swapped.done) return { item: { ...item, confirmed }, kind: 'acknowledged', merged };
-    const step = swapped.current ? meet(item, swapped.current) : meetNothing(item, world);
+    const step = swapped.current ? meet(item, swapped.current) : meetNothing(item, over, world);
     if (step !== 'again') return step;
     if (swapped.current) [item.confirmed, merged] = [confirmed, true];
   }
 }
 
+/** Past its own deadline, or waiting since before tombstones began to be forgotten: it may join what is there, no more. */
+function isOver(item: JournalItem, world: World): boolean {
+  if (isTombstone(item.entry)) return false;
+  if (item.expires <= world.now()) return true;
+  return item.expected === null && unconfirmedFor(item, world) > world.maxOutage;
+}
+
+function attempt(item: JournalItem, over: boolean, swap: Swap, world: World): Promise<Testimony<Swapped>> {
+  // Nothing else carries this stamp, so a swap that expects it asks what is there and can put nothing.
+  if (over) return swap(item.entry, stampOf(item.entry), ALLOWED_SKEW);
+  const ttl = isTombstone(item.entry) ? item.life : item.expires - world.now();
+  return swap(item.entry, item.expected, ttl);
+}
+
+function unconfirmedFor(item: JournalItem, world: World): number {
+  return world.now() - (item.confirmed?.at ?? item.added);
+}
+
 function meet(item: JournalItem, current: Entry): Step {
   if (!isEntry(current)) return { item, kind: 'quarantined', current };
   if (isTombstone(current)) return { item, kind: 'ended', current };
-  if (!item.intent) return { item, kind: 'conflict', current };
+  if (!item.intent?.merge) return { item, kind: 'conflict', current };
   const merged = tryMerge(item, current);
   if (merged === undefined) return { item, kind: 'quarantined', current };
   if (merged === 'drop') return { item, kind: 'superseded', current };
-  item.entry = merged;
+  item.entry = merged.entry;
+  item.expires = merged.expires;
   item.expected = stampOf(current);
   return 'again';
 }
 
-function tryMerge(item: JournalItem, current: Entry): Entry | 'drop' | undefined {
+function tryMerge(item: JournalItem, current: Entry): Merged | 'drop' | undefined {
   try {
-    return item.intent?.merge(current);
+    return item.intent?.merge?.(current, item.since);
   } catch {
     return undefined;
   }
 }
 
-function meetNothing(item: JournalItem, world: World): Step {
+function meetNothing(item: JournalItem, over: boolean, world: World): Step {
+  if (over) return { item, kind: 'expired' };
   if (item.origin === 'blind' && !isTombstone(item.entry)) return { item, kind: 'orphaned' };
-  if (world.now() - (item.confirmed?.at ?? item.added) > world.maxOutage) return { item, kind: 'expired' };
-  if (isTombstone(item.entry) || !item.confirmed) return putBack(item);
+  if (unconfirmedFor(item, world) > world.maxOutage) return { item, kind: 'expired' };
+  if (!item.confirmed) return putBack(item);
   if (item.confirmed.incarnation === world.incarnation()) {
     return world.mayEvict() ? { item, kind: 'evicted' } : putBack(item);
   }

@@ -12,7 +12,14 @@ import { Journal, type JournalItem } from './journal.js';
 import { type Fate, LedgerBook } from './ledger.js';
 import { Migration } from './migration.js';
 import { ModeSwitch } from './mode.js';
-import { type CanaryResult, Probe, type ProbeOptions, type SealCheck } from './probe.js';
+import {
+  type CanaryResult,
+  Probe,
+  type ProbeOptions,
+  type ProbeParts,
+  type SealCheck,
+  sendCanary,
+} from './probe.js';
 import { Reader } from './reader.js';
 import { type LossPolicy, Restoration } from './restoration.js';
 import { Serial } from './serial.js';
@@ -70,6 +77,8 @@ export class Supervisor implements ResilientStore {
   readonly #totals = new LedgerBook();
   #row = { passed: 0, read: 0, failed: 0 };
   #offset: number | undefined;
+  #proved = false;
+  readonly #canary: ProbeParts;
   #closed = false;
 
   constructor(options: SupervisorOptions, parts: SupervisorParts) {
@@ -93,7 +102,13 @@ export class Supervisor implements ResilientStore {
       longestLife: options.absoluteTimeout,
     });
     const { pseudonymOf } = parts;
-    this.#writer = new Writer({ ...shared, count, pseudonymOf, world: this.#world() });
+    this.#writer = new Writer({
+      ...shared,
+      count,
+      pseudonymOf,
+      world: this.#world(),
+      restoration: this.#restoration,
+    });
     this.#reader = new Reader({ ...shared, serial, writer: this.#writer, restoration: this.#restoration });
     const onEmpty = (): void => this.#modes.settled();
     this.#migration = new Migration({ ...shared, serial, writer: this.#writer, onEmpty });
@@ -104,9 +119,8 @@ export class Supervisor implements ResilientStore {
     });
     store.watch?.({ changed: key => this.#changed(witness, key), flushed: () => this.#flushed(witness) });
     const troubled = (): boolean => this.#modes.mode.state === 'degraded';
-    this.#probe = new Probe({ ...shared, sealCheck: parts.sealCheck }, options.probe, troubled, report =>
-      this.#judge(report),
-    );
+    this.#canary = { ...shared, sealCheck: parts.sealCheck };
+    this.#probe = new Probe(this.#canary, options.probe, troubled, report => this.#judge(report));
   }
 
   /** Sends the first canary; the others follow by themselves. */
@@ -117,6 +131,11 @@ export class Supervisor implements ResilientStore {
   /** A canary now. Never rejects. */
   check(): Promise<CanaryResult> {
     return this.#probe.now();
+  }
+
+  /** The next canary that is sent anyway, or the last one if none comes within `ms`. */
+  nextCanary(ms: number): Promise<CanaryResult> {
+    return this.#probe.next(ms);
   }
 
   lookup(key: string): Promise<Lookup> {
@@ -141,22 +160,26 @@ export class Supervisor implements ResilientStore {
     const { clock } = this.#parts;
     if (expected === 'any' && !isTombstone(entry))
       throw new RangeError("swap(): 'any' is for tombstones only");
+    if (this.#closed) throw new SessionError('STORE_UNAVAILABLE', 'sessions are closed');
     if (expected === 'any') {
       this.#graveyard.bury(key, entry, ttl);
       this.#shadow.drop(key);
     }
-    const budget = new Budget(clock, this.#options.deadline);
+    const budget = new Budget(clock, Math.max(0, this.#options.deadline - (intent?.waited ?? 0)));
     const now = clock.monotonic();
     const item: JournalItem = {
       key,
       entry,
       expected,
       origin: intent?.blind ? 'blind' : expected === null ? 'created' : 'based',
+      tier: intent?.tier ?? 'new',
       expires: now + ttl,
+      life: ttl,
       added: now,
       confirmed: intent?.confirmed,
       intent,
       since: expected === null || expected === 'any' ? undefined : expected,
+      after: intent?.after,
     };
     try {
       return await this.#serial.run(key, () => this.#writer.write(item, budget));
@@ -165,8 +188,12 @@ export class Supervisor implements ResilientStore {
     }
   }
 
-  forget(key: string): void {
-    this.#journal.forget(key);
+  adopted(key: string): void {
+    this.#writer.adopted(key);
+  }
+
+  discard(key: string): void {
+    this.#shadow.drop(key);
   }
 
   snapshot(): SupervisorSnapshot {
@@ -200,6 +227,7 @@ export class Supervisor implements ResilientStore {
     this.#restoration.close();
     this.#warming.close();
     const budget = new Budget(this.#parts.clock, bound);
+    await this.#lastCanary(budget);
     while (this.#journal.size > 0 && this.#writer.open && budget.left > 0) {
       const before = this.#journal.size;
       await budget.bound(() => this.#migration.drain()).catch(() => undefined);
@@ -212,7 +240,14 @@ export class Supervisor implements ResilientStore {
   }
 
   get left(): LeftBehind {
-    return { items: this.#journal.size, bytes: this.#journal.bytes };
+    return { items: this.#journal.size + this.#journal.orphans, bytes: this.#journal.bytes };
+  }
+
+  /** The store may have come back since the last one, and there will be no other chance. */
+  async #lastCanary(budget: Budget): Promise<void> {
+    if (this.#journal.size === 0 || this.#writer.open) return;
+    const report = await budget.bound(() => sendCanary(this.#canary)).catch(() => undefined);
+    if (report?.ok) this.#modes.restore(this.#journal.size);
   }
 
   #degraded(): void {
@@ -223,12 +258,15 @@ export class Supervisor implements ResilientStore {
   /** Canaries decide when circuits close; in health, several failing ones open them, so that a quiet app notices too. */
   #judge(report: CanaryResult): void {
     this.#observeStore();
+    const proved = this.#proved;
+    this.#proved ||= report.ok;
     const { passed, read, failed } = this.#row;
     this.#row = {
       passed: report.ok ? passed + 1 : 0,
       read: report.connect ? read + 1 : 0,
-      failed: report.ok ? 0 : failed + 1,
+      failed: report.ok || report.fault?.class === 'ours' ? 0 : failed + 1,
     };
+    this.#writer.sweep();
     const fault = report.fault ?? new StoreFault('ambiguous', 'other');
     if (!report.ok) {
       this.#parts.emit('store:error', { operation: 'canary', class: fault.class, code: fault.reason });
@@ -238,7 +276,8 @@ export class Supervisor implements ResilientStore {
       else this.#goOn();
       return;
     }
-    const { successes } = this.#options.probe;
+    // Before the first success there was no outage to come back from, only a start.
+    const successes = proved ? this.#options.probe.successes : 1;
     if (this.#row.passed >= successes) {
       this.#modes.restore(this.#journal.size);
       this.#migration.restart();
@@ -282,7 +321,10 @@ export class Supervisor implements ResilientStore {
     const { store, clock } = this.#parts;
     return {
       now: () => clock.monotonic(),
-      incarnation: () => store.incarnation?.(),
+      incarnation: () => {
+        this.#restoration.observe();
+        return store.incarnation?.();
+      },
       incarnationSince: () => this.#restoration.since,
       mayEvict: () => store.mayEvict?.() ?? false,
       maxOutage: this.#options.maxOutage,

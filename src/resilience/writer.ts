@@ -3,12 +3,13 @@ import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, isTombstone, reasonOf, stampOf, type Stamps, tombstoneEntry } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
-import type { Settled, Swapped } from '../store/store.js';
+import { type Merged, type Settled, type Swapped, TIERS } from '../store/store.js';
 import type { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal, JournalItem } from './journal.js';
 import type { Fate } from './ledger.js';
 import type { ModeSwitch } from './mode.js';
+import type { Restoration } from './restoration.js';
 import { type Outcome, settle, type World } from './settle.js';
 import type { Shadow } from './shadow.js';
 import type { Testimony, Witness } from './witness.js';
@@ -22,16 +23,20 @@ export interface WriterParts {
   readonly graveyard: Graveyard;
   readonly shadow: Shadow;
   readonly world: World;
+  readonly restoration: Restoration;
   readonly emit: Emit;
   readonly count: (fate: Fate) => void;
   readonly pseudonymOf: (key: string) => string;
 }
+
+const SWEEP_EVERY = 1_000;
 
 type Absorbed = { readonly item: JournalItem } | { readonly answer: Settled };
 
 /** Takes one write to the store, or keeps it in the journal. The caller runs the writes of one key one by one. */
 export class Writer {
   readonly #parts: WriterParts;
+  #swept = -Infinity;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -48,14 +53,37 @@ export class Writer {
     const absorbed = pending ? absorb(pending, fresh) : { item: fresh };
     if ('answer' in absorbed) return absorbed.answer;
     const outcome = await this.#attempt(absorbed.item, budget);
-    return this.#conclude(outcome, pending !== undefined);
+    // Meanwhile it may have had to make room for others: then it was counted as such.
+    return this.#conclude(outcome, pending !== undefined && journal.get(fresh.key) === pending);
   }
 
   /** A write that waits: once more. Nothing happens where it must go on waiting. */
   async retry(key: string, budget: Budget): Promise<Settled | undefined> {
-    const item = this.#parts.journal.get(key);
+    const { journal } = this.#parts;
+    const item = journal.get(key);
     if (!item || this.#blocked(item)) return undefined;
-    return this.#conclude(await this.#attempt(item, budget), true);
+    const outcome = await this.#attempt(item, budget);
+    const waits = journal.get(key) === item;
+    if (isSettled(outcome)) return this.#conclude(outcome, waits);
+    // It waits on as it is: what it became meanwhile it will become again.
+    item.confirmed = outcome.item.confirmed;
+    return undefined;
+  }
+
+  /** Lets go of what nobody wants any more. Returns how many that were; looks once in a second at most. */
+  sweep(): number {
+    const { journal, world } = this.#parts;
+    const now = world.now();
+    if (now - this.#swept < SWEEP_EVERY) return 0;
+    this.#swept = now;
+    const over = journal.sweep(now, now - world.maxOutage);
+    for (const item of over) this.#lost(item, 'expired');
+    return over.length;
+  }
+
+  /** A blind write lives on under a new id. */
+  adopted(key: string): void {
+    if (this.#parts.journal.forget(key)) this.#parts.count('migrated');
   }
 
   /** Whether anything at all can go to the store now. */
@@ -70,10 +98,9 @@ export class Writer {
   }
 
   #blocked(item: JournalItem): boolean {
-    const after = item.intent?.after;
-    return (
-      (after !== undefined && this.#parts.journal.get(after) !== undefined) || !this.passable(item.entry)
-    );
+    const { after } = item;
+    const waits = after !== undefined && this.#parts.journal.get(after) !== undefined;
+    return waits || !this.passable(item.entry);
   }
 
   #attempt(item: JournalItem, budget: Budget): Promise<Outcome> {
@@ -125,17 +152,24 @@ export class Writer {
         this.#gone(item, outcome.kind);
         return { done: false, current: undefined };
       case 'orphaned':
-        if (waited) this.#parts.journal.orphan(item);
-        return { done: false, current: undefined };
+        return this.#orphaned(item, waited);
       default:
         return this.#wait(item);
     }
   }
 
+  /** What others may yet bring to the store, or a user who comes back, decides about it. */
+  #orphaned(item: JournalItem, waited: boolean): Settled {
+    const { journal, restoration } = this.#parts;
+    if (!waited && !item.intent?.awaited && !restoration.doubtful) return { done: false, current: undefined };
+    journal.orphan(item);
+    return { done: true, by: 'journal', confirmed: item.confirmed };
+  }
+
   #acknowledged(item: JournalItem, merged: boolean, waited: boolean): Settled {
     const { graveyard, shadow } = this.#parts;
     if (isTombstone(item.entry)) {
-      graveyard.bury(item.key, item.entry, item.expires - this.#parts.world.now());
+      graveyard.bury(item.key, item.entry, item.life);
       shadow.drop(item.key);
     } else if (item.confirmed) {
       shadow.keep(item.key, item.entry, item.confirmed);
@@ -161,24 +195,35 @@ export class Writer {
     for (const item of journal.dependents(key)) {
       const entry = tombstoneEntry(stamps.next(stampOf(item.entry)), 'destroyed');
       this.#release(item, 'superseded', true);
-      graveyard.bury(item.key, entry, item.expires - world.now());
-      journal.put({ ...item, entry, expected: 'any', origin: 'based', intent: undefined });
+      const life = world.maxOutage + ALLOWED_SKEW;
+      graveyard.bury(item.key, entry, life);
+      journal.put({ ...item, entry, life, expected: 'any', origin: 'based', intent: undefined });
       this.#gone(item, 'ended');
     }
   }
 
   #wait(item: JournalItem): Settled {
-    const { journal, emit, graveyard, world } = this.#parts;
+    const { journal, emit, graveyard } = this.#parts;
     const added = journal.get(item.key) === undefined;
     const kind = isTombstone(item.entry) ? 'tombstone' : 'record';
-    if (!journal.put(item)) {
+    const victims = journal.put(item) ?? (this.sweep() > 0 ? journal.put(item) : undefined);
+    if (!victims) {
       this.#parts.count('evicted');
       emit('journal:full', { items: journal.size, bytes: journal.bytes, kind });
       throw new SessionError('STORE_UNAVAILABLE', 'the store cannot be reached and the journal has no room');
     }
-    if (kind === 'tombstone') graveyard.bury(item.key, item.entry, item.expires - world.now());
+    for (const victim of victims) this.#lost(victim, 'evicted');
+    if (kind === 'tombstone') graveyard.bury(item.key, item.entry, item.life);
     if (added) emit('journal:added', { items: journal.size, bytes: journal.bytes, kind });
     return { done: true, by: 'journal', confirmed: item.confirmed };
+  }
+
+  #lost(item: JournalItem, fate: 'evicted' | 'expired'): void {
+    const { journal, emit, count } = this.#parts;
+    count(fate);
+    if (fate === 'evicted')
+      emit('journal:evicted', { items: journal.size, bytes: journal.bytes, kind: 'record' });
+    this.#gone(item, fate);
   }
 
   #release(item: JournalItem, fate: Fate, waited: boolean): void {
@@ -194,6 +239,11 @@ export class Writer {
   }
 }
 
+/** Whether the store has answered. */
+function isSettled({ kind }: Outcome): boolean {
+  return kind !== 'unsettled' && kind !== 'postponed';
+}
+
 /** A write onto one that still waits: they become one, as if the first were in the store. */
 function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
   const top = stampOf(pending.entry);
@@ -204,22 +254,24 @@ function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
       : { item: fresh };
   }
   if (isTombstone(pending.entry)) return { answer: { done: false, current: pending.entry } };
-  if (fresh.expected === top) return { item: onTop(pending, fresh, fresh.entry) };
+  if (fresh.expected === top) return { item: onTop(pending, fresh) };
   const merged = mergeOnto(pending, fresh);
   if (merged === undefined) return { answer: { done: false, current: pending.entry } };
-  return { item: onTop(pending, fresh, merged) };
+  return { item: onTop(pending, { ...fresh, ...merged }) };
 }
 
-function mergeOnto(pending: JournalItem, fresh: JournalItem): Entry | undefined {
+function mergeOnto(pending: JournalItem, fresh: JournalItem): Merged | undefined {
   try {
-    const merged = fresh.intent?.merge(pending.entry);
+    const merged = fresh.intent?.merge?.(pending.entry, fresh.since);
     return merged === 'drop' ? undefined : merged;
   } catch {
     return undefined;
   }
 }
 
-function onTop(pending: JournalItem, fresh: JournalItem, entry: Entry): JournalItem {
-  const { expected, origin, added, confirmed } = pending;
-  return { ...fresh, entry, expected, origin, added, confirmed };
+function onTop(pending: JournalItem, fresh: JournalItem): JournalItem {
+  const { expected, origin, added, confirmed, since } = pending;
+  const tier = TIERS.indexOf(pending.tier) > TIERS.indexOf(fresh.tier) ? pending.tier : fresh.tier;
+  const after = fresh.after ?? pending.after;
+  return { ...fresh, expected, origin, added, confirmed, tier, after, since };
 }

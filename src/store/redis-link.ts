@@ -1,11 +1,12 @@
 import type { RedisArgument } from 'redis';
 import type { Clock, Timer } from '../clock.js';
-import { StoreFault } from './fault.js';
+import { type Reason, StoreFault } from './fault.js';
 import { redisFault } from './redis-faults.js';
 
 /** The few commands that the library sends. Client, cluster, sentinel and pool of node-redis all have them. */
 export interface RedisCommands {
-  get(key: RedisArgument): Promise<unknown>;
+  getRange(key: RedisArgument, start: number, end: number): Promise<unknown>;
+  exists(key: RedisArgument): Promise<unknown>;
   incr(key: RedisArgument): Promise<unknown>;
   evalSha(sha: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
   eval(script: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
@@ -60,12 +61,14 @@ export interface RedisLinkOptions {
   readonly open: () => RedisConnection;
   /** The key that counts generations. */
   readonly counter: string;
-  /** How long an operation waits for the very first connection, ms. */
+  /** How long an operation waits for the very first connection, ms: less than its deadline, to say what is wrong. */
   readonly firstWait: number;
 }
 
 const CONNECT_WITHIN = 1_000;
 const BACKOFF = { first: 50, cap: 500 } as const;
+/** Faults of a server that is about to come up. For the others no request needs to wait. */
+const PASSING: ReadonlySet<Reason> = new Set(['refused', 'timeout', 'reset', 'loading']);
 const WATCH_EVERY = 250;
 const SILENCE_ALLOWED = 1_000;
 const MAX_PENDING = 10_000;
@@ -86,7 +89,8 @@ export class RedisLink {
   #retry: Timer | undefined;
   #current: RedisConnection | undefined;
   #wake: () => void = () => undefined;
-  readonly #firstOutcome = new Promise<void>(resolve => (this.#wake = resolve));
+  /** Settles with the first connection, or with the end. */
+  readonly #first = new Promise<void>(resolve => (this.#wake = resolve));
 
   constructor(options: RedisLinkOptions, clock: Clock, listener: LinkListener) {
     this.#options = options;
@@ -112,7 +116,7 @@ export class RedisLink {
 
   /** Through the current connection. Nothing is ever queued for a later one. */
   async #exchange<T>(operation: (connection: RedisConnection) => Promise<T>): Promise<T> {
-    if (this.#state.is === 'connecting' && this.#attempts === 0) await this.#first();
+    if (this.#connections === 0 && this.#state.is !== 'closed') await this.#awaitFirst();
     const connection = this.#usable();
     const traffic = this.#traffic;
     traffic.pending += 1;
@@ -143,11 +147,11 @@ export class RedisLink {
     return state.connection;
   }
 
-  /** A deploy must not log users out: the first requests wait for the first connection, within their budget. */
-  async #first(): Promise<void> {
+  /** A deploy must not log users out: until there was a connection requests wait for it, within their budget. */
+  async #awaitFirst(): Promise<void> {
     let timer: Timer | undefined;
     const late = new Promise<void>(resolve => (timer = this.#clock.after(this.#options.firstWait, resolve)));
-    await Promise.race([this.#firstOutcome, late]);
+    await Promise.race([this.#first, late]);
     timer?.cancel();
   }
 
@@ -202,7 +206,7 @@ export class RedisLink {
     // What is refused from now on was never sent, whatever became of that which was.
     const refusal = fault.class === 'ambiguous' ? new StoreFault('not-applied', fault.reason) : fault;
     this.#state = { is: 'waiting', fault: refusal };
-    this.#wake();
+    if (!PASSING.has(fault.reason)) this.#wake();
     const backoff = Math.min(BACKOFF.cap, BACKOFF.first * 2 ** this.#attempts);
     this.#attempts += 1;
     this.#retry = this.#clock.after(backoff * (0.5 + this.#clock.fraction() / 2), () => this.#connect());

@@ -12,7 +12,8 @@ import type { Expected, SessionStore, StoreWatcher, Swapped } from './store.js';
  * The whole of `swap`, on one key, with its one SET as the last act. For a tombstone it deletes first: a server that is
  * out of memory refuses a SET alone, and a logout must go through. The EXISTS behind the SET only tells the server that
  * this connection wants to hear of changes: its own write has ended that.
- * Answers 1 for done, nil for nothing there, the entry in the way, or an empty string for a value of another type.
+ * Answers 1 for done, nil for nothing there, the entry in the way, or an empty string for a value of another type or one
+ * that is too large.
  */
 const SWAP = `
 local entry, expected, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -30,7 +31,7 @@ elseif current then
       return 1
     end
   elseif expected == '' or (stands and not tombstone) or stamp ~= expected then
-    return current
+    return #current > tonumber(ARGV[4]) and '' or current
   end
 elseif expected ~= 'any' and expected ~= '' then
   return nil
@@ -52,17 +53,21 @@ export interface RedisStoreOptions {
   readonly prefix: string;
   /** How long an operation waits for the very first connection, ms. */
   readonly firstWait: number;
+  /** What is larger is foreign. */
+  readonly maxEntryBytes: number;
 }
 
-/** Sessions in Redis 6.2 or later: `read` is one GET, `swap` one script. Every throw is a {@link StoreFault}. */
+/** Sessions in Redis 6.2 or later: `read` is one GETRANGE, `swap` one script. Every throw is a {@link StoreFault}. */
 export class RedisStore implements SessionStore {
   readonly #link: RedisLink;
   readonly #prefix: string;
+  readonly #options: RedisStoreOptions;
   readonly #incarnation = new Incarnation();
   #facts: ServerFacts | undefined;
   #watcher: StoreWatcher | undefined;
 
   constructor(options: RedisStoreOptions, clock: Clock, open: () => RedisConnection) {
+    this.#options = options;
     this.#prefix = options.prefix;
     const link = { open, counter: `${options.prefix}${COUNTER}`, firstWait: options.firstWait };
     this.#link = new RedisLink(link, clock, {
@@ -73,17 +78,27 @@ export class RedisStore implements SessionStore {
 
   async read(key: string): Promise<Entry | undefined> {
     try {
-      const value = await this.#link.send(commands => commands.get(this.#prefix + key));
-      return Buffer.isBuffer(value) ? value : undefined;
+      return await this.#link.send(commands => this.#read(commands, this.#prefix + key));
     } catch (error) {
       if (isWrongType(error)) return FOREIGN;
       throw redisFault(error);
     }
   }
 
+  /** A foreign value may be huge: no more of it comes here than shows that. */
+  async #read(commands: RedisCommands, key: string): Promise<Entry | undefined> {
+    const { maxEntryBytes } = this.#options;
+    const value = await commands.getRange(key, 0, maxEntryBytes);
+    if (!Buffer.isBuffer(value)) return undefined;
+    if (value.length > maxEntryBytes) return FOREIGN;
+    // Redis answers alike for what is not there and for an empty string, which would be foreign.
+    return value.length > 0 || Number(await commands.exists(key)) === 1 ? value : undefined;
+  }
+
   async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
     refuseBlindWrite(entry, expected);
-    const args = [entry, expectedBytes(expected), String(Math.max(1, Math.ceil(ttl)))];
+    const { maxEntryBytes } = this.#options;
+    const args = [entry, expectedBytes(expected), String(Math.max(1, Math.ceil(ttl))), String(maxEntryBytes)];
     const options = { keys: [this.#prefix + key], arguments: args };
     try {
       return swapped(await this.#link.send(commands => run(commands, options)));

@@ -70,17 +70,37 @@ export interface Confirmation {
   readonly watch: number | undefined;
 }
 
+/**
+ * Whose write it is, the least first: `blind`, who could not read what they write over; `touched`, nothing but a use; `new`,
+ * a session that the store has never had; `returning`, one that it had, or that took the place of another; `authenticated`.
+ */
+export const TIERS = ['blind', 'touched', 'new', 'returning', 'authenticated'] as const;
+export type Tier = (typeof TIERS)[number];
+
+/** One write, as it is after it was merged with what stood in its way. `expires`: monotonic ms. */
+export interface Merged {
+  readonly entry: Entry;
+  readonly expires: number;
+}
+
 /** What the supervisor may do with a write that meets something else, now or after an outage. */
 export interface WriteIntent {
   /**
-   * Merges this write into the record in the way. Returns the entry to put instead (new stamp), or `'drop'` when nothing
-   * of this write survives. A throw means that the record in the way cannot be opened.
+   * Merges this write into the record in the way. Returns what to put instead (new stamp), or `'drop'` when nothing of
+   * this write survives. `since`: the stamp that the write started from. A throw means that the two cannot be merged.
+   * Without it, what is in the way stays.
    */
-  merge(current: Entry): Entry | 'drop';
+  merge?(current: Entry, since: Stamp | undefined): Merged | 'drop';
   /** When the store last answered for this key, if it ever did. */
   readonly confirmed?: Confirmation | undefined;
+  /** Default: `new`. */
+  readonly tier?: Tier;
   /** The writer could not read what it writes over: where nothing is there, nothing may be created under this key. */
   readonly blind?: boolean;
+  /** The session may be on its way to the store from another instance: that nothing is there proves nothing. */
+  readonly awaited?: boolean;
+  /** How long this commit has waited for the store in vain so far, ms: one deadline covers all of it. */
+  readonly waited?: number;
   /** The key of a tombstone that must be in the store first; if that session was destroyed, this one ends too. */
   readonly after?: string;
 }
@@ -96,8 +116,12 @@ export type Lookup =
       readonly confirmed: Confirmation | undefined;
       /** `blind`: written without having seen what the store holds. `orphan`: and nothing was there, so it may only live on under a new id. */
       readonly standing: 'seen' | 'blind' | 'orphan';
-      /** Acknowledged once, by a store that may have lost it since: what is there now may lack its changes. */
-      readonly older?: Entry;
+      /**
+       * Another version, whose changes may be missing in this one: acknowledged by a store that may have lost it since, or
+       * an orphan.
+       */
+      readonly other?: Entry;
+      readonly orphaned?: boolean;
     }
   | { readonly state: 'ended'; readonly tombstone: Entry }
   | { readonly state: 'absent' }
@@ -115,6 +139,8 @@ export interface ResilientStore extends SessionStore {
   lookup(key: string): Promise<Lookup>;
   /** Throws `STORE_UNAVAILABLE` only where the entry can be kept nowhere. */
   swap(key: string, entry: Entry, expected: Expected, ttl: number, intent?: WriteIntent): Promise<Settled>;
-  /** Lets go of an orphan that lives on under a new id. */
-  forget(key: string): void;
+  /** An orphan lives on, under a new id or in the version that came after all. */
+  adopted(key: string): void;
+  /** What this instance holds under `key` does not open: what the store holds is asked for again. */
+  discard(key: string): void;
 }
