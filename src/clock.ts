@@ -25,6 +25,16 @@ export interface Clock {
 /** How far apart two clocks may be without consequence, in ms. */
 export const ALLOWED_SKEW = 60_000;
 
+/** Settles with `work`. Timers of the library keep no process alive, so somebody who waits for them must. */
+export async function keepAwake<T>(work: Promise<T>): Promise<T> {
+  const forever = setInterval(() => undefined, 2 ** 30);
+  try {
+    return await work;
+  } finally {
+    clearInterval(forever);
+  }
+}
+
 const POOL_SIZE = 4096;
 
 /** Random bytes drawn from a pool, because one call into the kernel for each nonce costs more than the seal. */

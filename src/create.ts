@@ -1,19 +1,21 @@
 import type { Context, Middleware } from 'koa';
-import { type Clock, systemClock } from './clock.js';
+import { type Clock, keepAwake, systemClock } from './clock.js';
 import { SessionError } from './errors.js';
 import { createHealthRoute, DEFAULT_HEALTH_PATH, type HealthRouteOptions } from './http/health-route.js';
-import { createMiddleware, infoOf, type SessionInfo } from './http/middleware.js';
+import { createMiddleware } from './http/middleware.js';
+import { infoOf, type SessionInfo } from './http/slot.js';
 import { type EventName, type EventPayloads, SessionEvents } from './observe/events.js';
 import { detailsOf, type HealthDetails, healthOf, type HealthReport } from './observe/health.js';
 import { logEvents, say } from './observe/log.js';
 import { type Stats, StatsBook } from './observe/stats.js';
 import { type Config, readOptions, type SessionOptions } from './options.js';
+import { object, text, wrong } from './rules.js';
 import type { Graveyard } from './resilience/graveyard.js';
 import type { Journal } from './resilience/journal.js';
 import type { CanaryResult, SealCheck } from './resilience/probe.js';
 import type { Shadow } from './resilience/shadow.js';
 import { type LeftBehind, Supervisor } from './resilience/supervisor.js';
-import { Manager } from './session/manager.js';
+import { Manager, recordLimits } from './session/manager.js';
 import { publicManager, type SessionManager } from './session/public-manager.js';
 import { Stamps } from './store/entry.js';
 import { MemoryStore } from './store/memory.js';
@@ -59,6 +61,8 @@ export interface Parts {
 
 const READY_WITHIN = 5_000;
 const CLOSE_WITHIN = 2_000;
+/** Of the deadline: what has to wait for the first connection gives up soon enough to say why. */
+const FIRST_SHARE = 0.9;
 const MEMORY_BYTES = 64 * 1024 * 1024;
 
 /** The composition root: options → store → supervisor → vault → manager → middleware. */
@@ -90,7 +94,17 @@ export function createSessions(options: SessionOptions | undefined, parts: Parts
 
 /** The route at `path` (default `/health/session`): see docs/operations.md for every field. */
 export function healthRoutes(sessions: Sessions, options: HealthRouteOptions = {}): Middleware {
-  return createHealthRoute(sessions, options.path ?? DEFAULT_HEALTH_PATH, options.authorize);
+  const { path, authorize } = object('healthRoutes', options, ['path', 'authorize']);
+  if (authorize !== undefined && typeof authorize !== 'function')
+    throw wrong('healthRoutes.authorize', 'a function', typeof authorize);
+  const checked = text(
+    'healthRoutes.path',
+    path,
+    DEFAULT_HEALTH_PATH,
+    /^\/\S*$/,
+    'a path that begins with /',
+  );
+  return createHealthRoute(sessions, checked, authorize);
 }
 
 interface Assembly {
@@ -119,9 +133,9 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
     { manager, clock, emit, track, warnInsecure },
   );
   const first = supervisor.start();
-  const ready = once(() => becomeReady(first, supervisor, clock));
+  const ready = once(() => keepAwake(becomeReady(first, supervisor, clock)));
   void first.then(report => reportStart(report, config));
-  const close = once(() => closeAll(manager, supervisor, underWay, clock));
+  const close = once(() => keepAwake(closeAll(manager, supervisor, underWay, clock)));
   const isInstalled = (ctx?: Context): boolean => seen || (ctx?.app.middleware.includes(sessions) ?? false);
   const sessions: Sessions = Object.assign(middleware, {
     events,
@@ -152,7 +166,9 @@ function openStore(config: Config, clock: Clock, connect: Parts['connect']): Ses
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
   const { target } = config.store;
   const open = connect ?? connector(target, clock);
-  return new RedisStore({ prefix: config.prefix, firstWait: config.deadline }, clock, open);
+  const { prefix, deadline, maxDataBytes } = config;
+  const limits = { firstWait: deadline * FIRST_SHARE, maxEntryBytes: recordLimits(maxDataBytes).entry };
+  return new RedisStore({ prefix, ...limits }, clock, open);
 }
 
 function observe(config: Config, clock: Clock): { events: SessionEvents; stats: StatsBook; emit: Emitter } {
@@ -195,11 +211,11 @@ async function becomeReady(
   supervisor: Supervisor,
   clock: Clock,
 ): Promise<void> {
-  const until = clock.monotonic() + READY_WITHIN;
+  const late = clock.monotonic() + READY_WITHIN;
   let report = await first;
-  while (!report.ok && clock.monotonic() < until) {
-    await new Promise<void>(resolve => clock.after(50, resolve));
-    report = await supervisor.check();
+  while (!report.ok && clock.monotonic() < late) {
+    // Canaries of its own would open the circuits all the sooner.
+    report = await supervisor.nextCanary(Math.max(0, late - clock.monotonic()));
   }
   if (report.ok) return;
   const code = report.fault?.reason ?? 'other';

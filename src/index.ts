@@ -16,7 +16,7 @@ export { healthRoutes, type Sessions } from './create.js';
 export { ConfigRangeError, ConfigTypeError, SessionError, type SessionErrorCode } from './errors.js';
 export type { CookieAttributes } from './http/cookie.js';
 export type { HealthRouteOptions } from './http/health-route.js';
-export type { SessionInfo } from './http/middleware.js';
+export type { SessionInfo } from './http/slot.js';
 export type { EventMap, EventName, SessionEvent, SessionEvents } from './observe/events.js';
 export type { HealthDetails, HealthReport, HealthStatus } from './observe/health.js';
 export type { Logger } from './observe/log.js';

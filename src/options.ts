@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { inspect } from 'node:util';
 import type { Context } from 'koa';
 import type { RedisClientOptions } from 'redis';
-import { ConfigRangeError, ConfigTypeError } from './errors.js';
+import { ConfigTypeError } from './errors.js';
 import { type CookieAttributes, cookieProblem } from './http/cookie.js';
 import { consoleLogger, type Logger, silentLogger } from './observe/log.js';
 import type { BreakerOptions } from './resilience/circuit.js';
@@ -11,6 +10,7 @@ import type { LossPolicy } from './resilience/restoration.js';
 import type { ShadowOptions } from './resilience/shadow.js';
 import type { MergePolicy } from './session/merge.js';
 import type { GivenClient, RedisTarget } from './store/redis-client.js';
+import { choice, flag, isObject, object, outOf, text, whole, wrong } from './rules.js';
 import type { SessionStore } from './store/store.js';
 
 /** The cookie: its name, and attributes. Defaults: HttpOnly, SameSite=Lax, Path=/, Secure where that is certain. */
@@ -202,12 +202,13 @@ function storeOf({ redis, store }: SessionOptions, env: Env, warnings: string[])
   if (store !== undefined) {
     if (redis !== undefined) throw new ConfigTypeError('options "store" and "redis" exclude each other');
     const whole = isObject(store) && typeof store.read === 'function' && typeof store.swap === 'function';
-    if (!whole) throw wrong('store', 'an object with read() and swap()', store);
+    // It may hold a password.
+    if (!whole) throw wrong('store', 'an object with read() and swap()', typeof store);
     return { kind: 'own', store };
   }
   if (redis === false) return { kind: 'memory' };
-  const target = redis === undefined ? env['REDIS_URL'] : redis;
-  if (target !== undefined && target !== '') return { kind: 'redis', target: targetOf(target) };
+  const target = redis === undefined ? env['REDIS_URL'] || undefined : redis;
+  if (target !== undefined) return { kind: 'redis', target: targetOf(target) };
   if (env['NODE_ENV'] === 'production') {
     throw new ConfigTypeError(
       'option "redis" or REDIS_URL must be set in production; redis: false chooses memory alone',
@@ -228,7 +229,8 @@ function targetOf(redis: Exclude<SessionOptions['redis'], false | undefined>): R
       'option "redis" cannot be a pool, which cannot be duplicated: pass the options of its clients',
     );
   }
-  return { kind: 'options', options: redis };
+  const { url } = redis;
+  return { kind: 'options', options: url === undefined ? redis : { ...redis, url: checkedUrl(url) } };
 }
 
 function isGivenClient(redis: object): redis is GivenClient {
@@ -236,8 +238,13 @@ function isGivenClient(redis: object): redis is GivenClient {
 }
 
 /** The URL may hold a password, so it is never repeated. */
-function checkedUrl(url: string): string {
-  if (/^(rediss?|unix):/.test(url) && (url.startsWith('unix:') || URL.canParse(url))) return url;
+function checkedUrl(url: unknown): string {
+  if (
+    typeof url === 'string' &&
+    /^(rediss?|unix):/.test(url) &&
+    (url.startsWith('unix:') || URL.canParse(url))
+  )
+    return url;
   throw new ConfigTypeError('option "redis" or REDIS_URL must be a redis:, rediss: or unix: URL');
 }
 
@@ -307,6 +314,8 @@ function shadowOf(shadow: SessionOptions['shadow']): ShadowOptions | false {
   };
 }
 
+const ATTRIBUTES = ['domain', 'path', 'secure', 'sameSite', 'httpOnly', 'partitioned', 'priority'] as const;
+
 function cookieOf(
   cookie: SessionOptions['cookie'],
   env: Env,
@@ -314,19 +323,13 @@ function cookieOf(
   const certain = env['NODE_ENV'] === 'production' || PLATFORMS.some(name => (env[name] ?? '') !== '');
   if (typeof cookie === 'function') {
     const name = certain ? '__Host-session' : 'session';
-    return { name, attributes: ctx => checkedCookie(name, { secure: certain, ...cookie(ctx) }) };
+    const attributes = (ctx: Context): CookieAttributes => object('cookie', cookie(ctx), ATTRIBUTES);
+    return { name, attributes: ctx => checkedCookie(name, { secure: certain, ...attributes(ctx) }) };
   }
-  const keys = [
+  const { name: given, ...attributes } = object('cookie', cookie === undefined ? {} : cookie, [
     'name',
-    'domain',
-    'path',
-    'secure',
-    'sameSite',
-    'httpOnly',
-    'partitioned',
-    'priority',
-  ] as const;
-  const { name: given, ...attributes } = object('cookie', cookie === undefined ? {} : cookie, keys);
+    ...ATTRIBUTES,
+  ]);
   const secure = flag('cookie.secure', attributes.secure, certain);
   const host = secure && attributes.domain === undefined && (attributes.path ?? '/') === '/';
   const name = given ?? (host ? '__Host-session' : 'session');
@@ -367,58 +370,4 @@ function loggerOf(logger: SessionOptions['logger']): Logger {
     isObject(given) && ['info', 'warn', 'error'].every(level => typeof given[level] === 'function');
   if (!whole) throw wrong('logger', 'an object with info(), warn() and error(), or false', typeof logger);
   return logger;
-}
-
-function whole(option: string, value: unknown, fallback: number, min: number, max: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw wrong(option, 'a number', value);
-  if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw outOf(option, `a whole number from ${min} to ${max}`, value);
-  }
-  return value;
-}
-
-function flag(option: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'boolean') throw wrong(option, 'true or false', value);
-  return value;
-}
-
-/** The first choice is the default. */
-function choice<T extends string>(option: string, value: unknown, choices: readonly [T, ...T[]]): T {
-  if (value === undefined) return choices[0];
-  const found = choices.find(each => each === value);
-  if (found === undefined) throw outOf(option, `one of ${choices.join(', ')}`, value);
-  return found;
-}
-
-function text(option: string, value: unknown, fallback: string, pattern: RegExp, rule: string): string {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'string') throw wrong(option, 'a string', value);
-  if (!pattern.test(value)) throw outOf(option, rule, value);
-  return value;
-}
-
-function object<T extends object>(option: string, value: T, known: readonly string[]): T {
-  if (!isObject(value)) throw wrong(option, 'an object', value);
-  const unknown = Object.keys(value).find(key => !known.includes(key));
-  if (unknown === undefined) return value;
-  const name = option === 'options' ? unknown : `${option}.${unknown}`;
-  throw new ConfigTypeError(`option ${inspect(name)} is unknown; known are ${known.join(', ')}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function wrong(option: string, rule: string, value: unknown): ConfigTypeError {
-  return new ConfigTypeError(`option "${option}" must be ${rule}, got ${shown(value)}`);
-}
-
-function outOf(option: string, rule: string, value: unknown): ConfigRangeError {
-  return new ConfigRangeError(`option "${option}" must be: ${rule}; got ${shown(value)}`);
-}
-
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 100 });
 }

@@ -13,5 +13,5 @@ app.use(ctx => {
 
 sessions.events.on('store:degraded', ({ reason }) => console.error('sessions degraded:', reason));
 sessions.events.on('store:recovered', report => console.info('sessions recovered:', report));
-process.on('SIGTERM', () => sessions.close());
-app.listen(3000);
+const server = app.listen(3000);
+process.on('SIGTERM', () => server.close(() => sessions.close()));

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { conflictingKeys, mergeRecords } from '../../src/session/merge.js';
+import { conflictingKeys, KEY_BY_KEY, type MergePolicy, mergeRecords } from '../../src/session/merge.js';
 import {
   dataOf,
   decodeRecord,
@@ -29,15 +29,13 @@ describe('merging two versions of a session', () => {
       absolute: 9_000,
       maxAge: undefined,
     };
-    return { ...(base ?? times), stamps: stampChanges(base, text, stamps.next(), 0), text, ...at };
+    const { maxAge } = { ...(base ?? times), ...at };
+    const changes = stampChanges(base, { text, maxAge }, stamps.next(), 0);
+    return { ...(base ?? times), stamps: changes, text, ...at };
   }
 
-  function merge(
-    theirs: SessionRecord,
-    ours: SessionRecord,
-    policy: Parameters<typeof mergeRecords>[2] = 'keys',
-  ): SessionRecord {
-    return mergeRecords(theirs, ours, policy, stamps.next());
+  function merge(theirs: SessionRecord, ours: SessionRecord, policy: MergePolicy = 'keys'): SessionRecord {
+    return mergeRecords(theirs, ours, { ...KEY_BY_KEY, policy }, stamps.next());
   }
 
   it('keeps both sides where they changed different keys', () => {
@@ -84,7 +82,7 @@ describe('merging two versions of a session', () => {
     const blind: SessionRecord = {
       ...start,
       text: '{"a":"blind","new":1}',
-      stamps: stampChanges(undefined, '{"a":"blind","new":1}', ZERO_STAMP, 0),
+      stamps: stampChanges(undefined, { text: '{"a":"blind","new":1}', maxAge: undefined }, ZERO_STAMP, 0),
     };
     expect(dataOf(merge(start, blind))).to.deep.equal({ a: 1, b: 1, new: 1 });
     expect(dataOf(merge(changed(start, { b: 1 }), blind))).to.deep.equal({ b: 1, new: 1 });
@@ -133,7 +131,7 @@ describe('merging two versions of a session', () => {
 
   it('forgets the stamp of a key that was removed long ago', () => {
     const removed = changed(start, { b: 1 });
-    const text = '{"b":1}';
+    const text = { text: '{"b":1}', maxAge: undefined };
     expect(stampChanges(removed, text, stamps.next(), 0).has('a')).to.equal(true);
     expect(stampChanges(removed, text, stamps.next(), Number.MAX_SAFE_INTEGER).has('a')).to.equal(false);
   });

@@ -31,13 +31,13 @@ export interface EventPayloads {
   'session:created': SessionPayload;
   'session:loaded': SessionPayload & { readonly source: string; readonly ms: number };
   'session:saved': SessionPayload & { readonly by: 'primary' | 'journal'; readonly ms: number };
-  'session:touched': SessionPayload;
+  'session:touched': SessionPayload & { readonly ms: number };
   'session:regenerated': SessionPayload;
-  'session:destroyed': SessionPayload;
+  'session:destroyed': SessionPayload & { readonly ms: number };
   'session:expired': SessionPayload;
   'session:gone': SessionPayload;
   'session:conflict': SessionPayload & { readonly keys: number };
-  'session:unavailable': SessionPayload;
+  'session:unavailable': SessionPayload & { readonly ms?: number };
   'session:cookie-lost': SessionPayload;
   'security:forged-token': SessionPayload;
   'security:undecryptable': SessionPayload;

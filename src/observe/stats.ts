@@ -23,6 +23,9 @@ export interface Stats {
 const WINDOW_SECONDS = 60;
 const MICROS = 1_000;
 
+/** Events with `ms` that say how a load ended; all others with it are about saves. */
+const LOADS: ReadonlySet<EventName> = new Set(['session:loaded', 'session:unavailable']);
+
 type Kind = 'loads' | 'saves' | 'errors';
 
 /** Counts by the second over the last minute. */
@@ -66,10 +69,10 @@ export class StatsBook {
 
   fold<Name extends EventName>(name: Name, payload: EventPayloads[Name]): void {
     this.#counters[name] = (this.#counters[name] ?? 0) + 1;
-    const ms = 'ms' in payload ? payload.ms : 0;
-    if (name === 'session:loaded') this.#timed('loads', this.#load, ms);
-    else if (name === 'session:saved') this.#timed('saves', this.#save, ms);
-    else if (name === 'store:error') this.#window.add('errors');
+    if (name === 'store:error') this.#window.add('errors');
+    if (!('ms' in payload) || payload.ms === undefined) return;
+    if (LOADS.has(name)) this.#timed('loads', this.#load, payload.ms);
+    else this.#timed('saves', this.#save, payload.ms);
   }
 
   read(snapshot: SupervisorSnapshot): Stats {

@@ -1,13 +1,30 @@
+import { SessionError } from '../errors.js';
 import { type Entry, type Stamp, stampOf, type Stamps, ZERO_STAMP } from '../store/entry.js';
+import type { Merged } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
-import { conflictingKeys, type MergePolicy, mergeRecords } from './merge.js';
+import type { Lifetime } from './lifetime.js';
+import { conflictingKeys, mergeRecords, type MergeRules } from './merge.js';
 import { decodeRecord, encodeRecord, type SessionRecord } from './record.js';
 
 export interface DraftParts {
   readonly vault: Vault;
   readonly stamps: Stamps;
-  readonly policy: MergePolicy;
+  readonly lifetime: Lifetime;
+  readonly rules: MergeRules;
+  /** The largest data, and the largest record with all that belongs to it, in bytes of UTF-8. */
+  readonly maxDataBytes: number;
+  readonly maxRecordBytes: number;
   readonly onConflict: (pseudonym: string, keys: number, migrating: boolean) => void;
+}
+
+export interface DraftStart {
+  readonly identity: SealedIdentity;
+  readonly record: SessionRecord;
+  readonly stamp: Stamp;
+  /** The version that the record was made from. */
+  readonly since: Stamp | undefined;
+  /** Nothing but the idle deadline moves: whatever else is there says as much. */
+  readonly touchOnly: boolean;
 }
 
 /**
@@ -16,9 +33,7 @@ export interface DraftParts {
  */
 export class Draft {
   readonly #parts: DraftParts;
-  readonly #identity: SealedIdentity;
-  readonly #since: Stamp;
-  readonly #touchOnly: boolean;
+  readonly #start: DraftStart;
   record: SessionRecord;
   stamp: Stamp;
   entry: Entry;
@@ -26,43 +41,36 @@ export class Draft {
   yielded = false;
   /** It waits in the journal. */
   migrating = false;
+  /** Why it could not be merged, where that is the data's fault. */
+  failure: SessionError | undefined;
 
-  constructor(
-    parts: DraftParts,
-    identity: SealedIdentity,
-    record: SessionRecord,
-    stamp: Stamp,
-    since: Stamp | undefined,
-    touchOnly: boolean,
-  ) {
+  /** Throws `DATA_TOO_LARGE`. */
+  constructor(parts: DraftParts, start: DraftStart) {
     this.#parts = parts;
-    this.#identity = identity;
-    this.#since = since ?? ZERO_STAMP;
-    this.#touchOnly = touchOnly;
-    this.record = record;
-    this.stamp = stamp;
-    this.entry = parts.vault.seal(identity, stamp, encodeRecord(record));
+    this.#start = start;
+    this.record = start.record;
+    this.stamp = start.stamp;
+    this.entry = this.#seal(start.record, start.stamp);
   }
 
-  /** For `WriteIntent.merge`. Throws for a record that does not open. */
-  readonly merge = (current: Entry): Entry | 'drop' => {
+  /** For `WriteIntent.merge`. Throws for a record that does not open, and for two that are too large together. */
+  readonly merge = (current: Entry, since = this.#start.since): Merged | 'drop' => {
     const theirs = this.#open(current);
-    if (this.#touchOnly) return this.#yield(theirs, current);
-    const { stamps, policy, onConflict } = this.#parts;
+    if (this.#start.touchOnly) return this.#yield(theirs, current);
+    const { stamps, rules, onConflict } = this.#parts;
     const stamp = stamps.next(stampOf(current) > this.stamp ? stampOf(current) : this.stamp);
-    const merged = mergeRecords(theirs, this.record, policy, stamp);
-    const keys = conflictingKeys(theirs, this.record, this.#since);
-    if (keys > 0) onConflict(this.#identity.pseudonym, keys, this.migrating);
+    const merged = mergeRecords(theirs, this.record, rules, stamp);
+    const keys = conflictingKeys(theirs, this.record, since ?? ZERO_STAMP);
+    if (keys > 0) onConflict(this.#start.identity.pseudonym, keys, this.migrating);
     if (same(merged, theirs)) return this.#yield(theirs, current);
     this.#become(merged, stamp);
-    return this.entry;
+    return { entry: this.entry, expires: this.#parts.lifetime.expiryOf(merged) };
   };
 
   /** Folds a newer version of the session that this one was regenerated from into this draft. */
   fold(older: SessionRecord): void {
     const stamp = this.#parts.stamps.next(this.stamp);
-    const merged = mergeRecords(older, this.record, this.#parts.policy, stamp);
-    this.#become(merged, stamp);
+    this.#become(mergeRecords(older, this.record, this.#parts.rules, stamp), stamp);
   }
 
   #yield(theirs: SessionRecord, current: Entry): 'drop' {
@@ -73,13 +81,29 @@ export class Draft {
   }
 
   #become(record: SessionRecord, stamp: Stamp): void {
+    try {
+      this.entry = this.#seal(record, stamp);
+    } catch (error) {
+      if (error instanceof SessionError) this.failure = error;
+      throw error;
+    }
     this.record = record;
     this.stamp = stamp;
-    this.entry = this.#parts.vault.seal(this.#identity, stamp, encodeRecord(record));
+  }
+
+  /** What is written here must be readable everywhere. */
+  #seal(record: SessionRecord, stamp: Stamp): Entry {
+    const { vault, maxDataBytes, maxRecordBytes } = this.#parts;
+    const text = encodeRecord(record);
+    if (exceeds(record.text, maxDataBytes) || exceeds(text, maxRecordBytes)) {
+      const rule = `maxDataBytes (${maxDataBytes} bytes), or as much again for when its keys changed`;
+      throw new SessionError('DATA_TOO_LARGE', `session data exceeds ${rule}`);
+    }
+    return vault.seal(this.#start.identity, stamp, text);
   }
 
   #open(current: Entry): SessionRecord {
-    const record = openRecord(this.#parts.vault, this.#identity, current);
+    const record = openRecord(this.#parts.vault, this.#start.identity, current);
     if (typeof record === 'string') throw new Error(record);
     return record;
   }
@@ -95,6 +119,11 @@ export function openRecord(
   const opened = vault.open(identity, entry);
   if (!opened.opened) return opened.because;
   return decodeRecord(opened.text) ?? 'undecryptable';
+}
+
+/** UTF-8 needs at most three bytes for each unit of a string. */
+function exceeds(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes);
 }
 
 function same(a: SessionRecord, b: SessionRecord): boolean {

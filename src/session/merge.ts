@@ -1,11 +1,32 @@
 import { laterStamp, type Stamp, ZERO_STAMP } from '../store/entry.js';
-import { dataOf, type KeyStamps, type SessionJson, type SessionRecord, valuesOf } from './record.js';
+import { persistent, serialise } from './data.js';
+import {
+  type Content,
+  dataOf,
+  type KeyStamps,
+  MAX_AGE_KEY,
+  type SessionJson,
+  type SessionRecord,
+  valuesOf,
+  withinBounds,
+} from './record.js';
 
 /**
  * How two versions of a session become one: `'keys'`, for each top-level key the later change; `'latest'`, the version
  * with the latest change whole; or a function of (theirs, ours) that returns the data to keep.
  */
 export type MergePolicy = 'keys' | 'latest' | ((theirs: SessionJson, ours: SessionJson) => SessionJson);
+
+/** A policy, and what it must not exceed. */
+export interface MergeRules {
+  readonly policy: MergePolicy;
+  readonly maxDataBytes: number;
+  /** The app's own policy threw, or returned what cannot be kept: the keys decide. */
+  readonly onFailure: () => void;
+}
+
+/** What needs no app: the later change of each key. */
+export const KEY_BY_KEY: MergeRules = { policy: 'keys', maxDataBytes: Infinity, onFailure: () => undefined };
 
 /**
  * Merges two versions of one session. Needs no common base, and merging twice changes nothing. Keys are never merged
@@ -14,22 +35,19 @@ export type MergePolicy = 'keys' | 'latest' | ((theirs: SessionJson, ours: Sessi
 export function mergeRecords(
   theirs: SessionRecord,
   ours: SessionRecord,
-  policy: MergePolicy,
+  rules: MergeRules,
   stamp: Stamp,
 ): SessionRecord {
   if (theirs.authenticated !== ours.authenticated)
     return theirs.authenticated > ours.authenticated ? theirs : ours;
-  const content = contentOf(theirs, ours, policy, stamp);
   const absolute = Math.min(theirs.absolute, ours.absolute);
-  const later = theirs.used > ours.used ? theirs : ours;
   return {
     created: Math.min(theirs.created, ours.created),
     authenticated: theirs.authenticated,
-    used: later.used,
+    used: Math.max(theirs.used, ours.used),
     idle: laterIdle(theirs.idle, ours.idle, absolute),
     absolute,
-    maxAge: later.maxAge,
-    ...content,
+    ...contentOf(theirs, ours, rules, stamp),
   };
 }
 
@@ -43,36 +61,54 @@ export function conflictingKeys(theirs: SessionRecord, ours: SessionRecord, sinc
   return keys;
 }
 
-type Content = Pick<SessionRecord, 'stamps' | 'text'>;
+type Versioned = Content & Pick<SessionRecord, 'stamps'>;
 
-function contentOf(theirs: SessionRecord, ours: SessionRecord, policy: MergePolicy, stamp: Stamp): Content {
-  if (policy === 'keys') return byKey(theirs, ours);
-  if (policy === 'latest') return lastChange(ours.stamps) > lastChange(theirs.stamps) ? ours : theirs;
-  return decided(byKey(theirs, ours), JSON.stringify(policy(dataOf(theirs), dataOf(ours))), stamp);
+function contentOf(
+  theirs: SessionRecord,
+  ours: SessionRecord,
+  { policy, maxDataBytes, onFailure }: MergeRules,
+  stamp: Stamp,
+): Versioned {
+  if (policy === 'latest') {
+    const { stamps, text, maxAge } = lastChange(ours.stamps) > lastChange(theirs.stamps) ? ours : theirs;
+    return { stamps, text, maxAge };
+  }
+  const merged = byKey(theirs, ours);
+  if (policy === 'keys') return merged;
+  try {
+    const data = policy(dataOf(theirs), dataOf(ours));
+    if (typeof data !== 'object' || data === null || Array.isArray(data)) throw new TypeError('no data');
+    return decided(merged, serialise(persistent(data), maxDataBytes), stamp);
+  } catch {
+    onFailure();
+    return merged;
+  }
 }
 
-function byKey(theirs: SessionRecord, ours: SessionRecord): Content {
+function byKey(theirs: SessionRecord, ours: SessionRecord): Versioned {
   const stamps = new Map(theirs.stamps);
   const data = new Map(Object.entries(dataOf(theirs)));
   const mine = dataOf(ours);
+  let { maxAge } = theirs;
   for (const [key, stamp] of ours.stamps) {
     if (stamp <= (stamps.get(key) ?? '')) continue;
     stamps.set(key, stamp);
-    if (Object.hasOwn(mine, key)) data.set(key, mine[key]);
+    if (key === MAX_AGE_KEY) ({ maxAge } = ours);
+    else if (Object.hasOwn(mine, key)) data.set(key, mine[key]);
     else data.delete(key);
   }
-  return { stamps, text: JSON.stringify(Object.fromEntries(data)) };
+  return { stamps: withinBounds(stamps, data), text: JSON.stringify(Object.fromEntries(data)), maxAge };
 }
 
 /** What the app's own policy decided: keys that it left as the later change has them keep their stamps. */
-function decided(merged: Content, text: string, stamp: Stamp): Content {
+function decided(merged: Versioned, text: string, stamp: Stamp): Versioned {
   const before = valuesOf(merged.text);
   const after = valuesOf(text);
   const stamps = new Map(merged.stamps);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(key) !== after.get(key)) stamps.set(key, stamp);
   }
-  return { stamps, text };
+  return { ...merged, stamps: withinBounds(stamps, after), text };
 }
 
 function lastChange(stamps: KeyStamps): Stamp {

@@ -21,7 +21,8 @@ export interface SessionManager {
   create(data: SessionData): Promise<{ readonly session: Session & SessionData; readonly token: string }>;
   /** `undefined`: there is no such session. */
   load(token: string): Promise<(Session & SessionData) | undefined>;
-  save(session: Session): Promise<void>;
+  /** Resolves with the token: another one where the secret has changed, or where the data had to go on under a new id. */
+  save(session: Session): Promise<string>;
   /** Resolves with the token that takes the old one's place. */
   regenerate(session: Session): Promise<string>;
   /** By token or by session. Ending what is not there is no error. */
@@ -39,14 +40,15 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
     },
     async load(token: string) {
       const session = await manager.open(token);
-      const { base, source } = Session.stateOf(session);
+      const { base, source, orphan } = Session.stateOf(session);
       if (source === 'unavailable')
         throw new SessionError('STORE_UNAVAILABLE', 'the session cannot be read now');
-      return base ? typed(session) : undefined;
+      return base || orphan !== undefined ? typed(session) : undefined;
     },
     async save(session: Session) {
       manager.refuseIfClosed();
       await kept(session, manager.save(session, false));
+      return tokenOf(manager, session);
     },
     async regenerate(session: Session) {
       manager.refuseIfClosed();

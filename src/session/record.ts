@@ -75,21 +75,48 @@ export function dataOf(record: SessionRecord): SessionJson {
   return isObject(data) ? data : {};
 }
 
-/** Stamps for `text`: each key that differs from `base` takes `stamp`; what was removed before `forget` is dropped. */
+/** What the app can change of a session. */
+export type Content = Pick<SessionRecord, 'text' | 'maxAge'>;
+
+/** The key under which the change of `maxAge` is stamped. It is reserved, so no data can have it. */
+export const MAX_AGE_KEY = 'maxAge';
+
+/**
+ * Stamps for `content`: what differs from `base` takes `stamp`; what was removed before `forget` (wall-clock ms) is
+ * dropped.
+ */
 export function stampChanges(
   base: SessionRecord | undefined,
-  text: string,
+  content: Content,
   stamp: Stamp,
   forget: number,
 ): KeyStamps {
   const before = valuesOf(base?.text ?? '{}');
-  const after = valuesOf(text);
+  const after = valuesOf(content.text);
   const stamps = new Map<string, Stamp>();
   for (const [key, known] of base?.stamps ?? []) {
     if (before.has(key) || stampTime(known) >= forget) stamps.set(key, known);
   }
   for (const [key, value] of after) if (before.get(key) !== value || !stamps.has(key)) stamps.set(key, stamp);
   for (const key of before.keys()) if (!after.has(key)) stamps.set(key, stamp);
+  if (base?.maxAge !== content.maxAge) stamps.set(MAX_AGE_KEY, stamp);
+  return withinBounds(stamps, after);
+}
+
+/** An app that makes up a key for each request would fill its record with the stamps of those that it has removed. */
+const MAX_REMOVED_BYTES = 4_096;
+
+/** The stamps without those of the keys removed longest ago, as far as these are too many. */
+export function withinBounds(stamps: Map<string, Stamp>, present: { has(key: string): boolean }): KeyStamps {
+  let bytes = 0;
+  const removed = [...stamps].filter(([key]) => key !== MAX_AGE_KEY && !present.has(key));
+  for (const [key, stamp] of removed) bytes += key.length + stamp.length;
+  if (bytes <= MAX_REMOVED_BYTES) return stamps;
+  for (const [key, stamp] of removed.toSorted(([, one], [, other]) => (one < other ? -1 : 1))) {
+    if (bytes <= MAX_REMOVED_BYTES) break;
+    bytes -= key.length + stamp.length;
+    stamps.delete(key);
+  }
   return stamps;
 }
 

@@ -21,6 +21,8 @@ export interface Base {
   readonly record: SessionRecord;
   readonly stamp: Stamp;
   readonly confirmed: Confirmation | undefined;
+  /** The store has it: a touch on top says nothing that would be missed. */
+  readonly acknowledged: boolean;
 }
 
 /**
@@ -39,6 +41,8 @@ export interface SessionState {
   born: number;
   /** The request's token was made with the first secret. */
   tokenCurrent: boolean;
+  /** Under a token that this request was the first to get. */
+  issued: boolean;
   /** What the response must do with the cookie. */
   cookie: 'keep' | 'set' | 'clear';
   /** Called when `cookie` or `fallback` may have changed. */
@@ -54,6 +58,30 @@ export interface SessionState {
   blind: boolean;
   /** A write of this session went to the journal, or could be kept nowhere. */
   fallback: boolean;
+  /** What all commits of one request share: how long they have waited for the store in vain, ms. */
+  readonly patience: { spent: number };
+}
+
+/** A session that nobody has yet. */
+export function newState(): SessionState {
+  return {
+    identity: undefined,
+    base: undefined,
+    source: 'new',
+    mark: 'live',
+    born: 0,
+    tokenCurrent: true,
+    issued: false,
+    cookie: 'keep',
+    announce: () => undefined,
+    force: false,
+    maxAge: undefined,
+    orphan: undefined,
+    refused: false,
+    blind: false,
+    fallback: false,
+    patience: { spent: 0 },
+  };
 }
 
 /** What a session asks of its owner: each acts at once and waits for the store within the deadline. */
@@ -103,7 +131,7 @@ export class Session {
 
   /** How many keys the data has. */
   get length(): number {
-    return Object.keys(this.toJSON()).length;
+    return Object.keys(persistent(this)).length;
   }
 
   get populated(): boolean {
@@ -186,6 +214,14 @@ for (const name of RESERVED) {
   });
 }
 
+/** Data from outside may name it (ASVS 15.3.6): as a plain assignment it would swap the session for something else. */
+Object.defineProperty(Session.prototype, '__proto__', {
+  get: () => Session.prototype,
+  set: () => {
+    throw new SessionError('DATA_INVALID', 'session data must not have a key "__proto__"');
+  },
+});
+
 for (const name of READINGS) {
   const get = Object.getOwnPropertyDescriptor(Session.prototype, name)?.get;
   Object.defineProperty(Session.prototype, name, {
@@ -217,7 +253,7 @@ export function replaceData(session: Session, data: object): void {
 export function rebase(session: Session, committed: string, merged: SessionRecord): void {
   if (committed === merged.text) return;
   const before = new Map(Object.entries(dataOf({ ...merged, text: committed })));
-  const now = session.toJSON();
+  const now = persistent(session);
   const fresh = dataOf(merged);
   for (const key of new Set([...before.keys(), ...Object.keys(fresh)])) {
     if (JSON.stringify(now[key]) !== JSON.stringify(before.get(key))) continue;

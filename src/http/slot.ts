@@ -1,0 +1,88 @@
+import type { Context } from 'koa';
+import { SessionError } from '../errors.js';
+import { type Manager } from '../session/manager.js';
+import { replaceData, Session, type SessionSource } from '../session/session.js';
+
+/** What is known of a session outside its data. */
+export interface SessionInfo {
+  readonly id: string | undefined;
+  readonly createdAt: Date | undefined;
+  readonly expiresAt: Date | undefined;
+  readonly source: SessionSource;
+}
+
+/** One request's session: loaded, perhaps ended, perhaps replaced by another. */
+export interface Slot {
+  session: Session | undefined;
+  /** Set to null by the app: reads as null from then on. */
+  ended: boolean;
+  /** The handler has looked at it. */
+  touched: boolean;
+  /** Destroyed in this request; the store hears of it at the commit. */
+  readonly leaving: Session[];
+}
+
+const slots = new WeakMap<Context, Map<string, Slot>>();
+
+/** Makes `ctx[as]` the session of this request; with `load`, `ctx.load<As>()` too. */
+export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
+  const slot: Slot = { session: undefined, ended: false, touched: false, leaving: [] };
+  const mine = slots.get(ctx) ?? new Map<string, Slot>();
+  slots.set(ctx, mine.set(as, slot));
+  Object.defineProperty(ctx, as, {
+    configurable: true,
+    get: () => read(slot, as),
+    set: (value: unknown) => assign(slot, as, value, manager),
+  });
+  return slot;
+}
+
+export function hasSlot(ctx: Context, as: string): boolean {
+  return slots.get(ctx)?.has(as) ?? false;
+}
+
+/** `ctx.loadSession`, or what it is called for another property. */
+export function attachLoader(ctx: Context, as: string, load: () => Promise<Session>): void {
+  const name = `load${as.charAt(0).toUpperCase()}${as.slice(1)}`;
+  Object.defineProperty(ctx, name, { configurable: true, value: load });
+}
+
+/** What this request knows of its session; `undefined` before it was loaded. */
+export function infoOf(ctx: Context, as: string): SessionInfo | undefined {
+  const session = slots.get(ctx)?.get(as)?.session;
+  if (!session) return undefined;
+  // Read from the prototype: data keys of the same names must not answer.
+  const reading = (name: keyof SessionInfo): unknown => Reflect.get(Session.prototype, name, session);
+  return {
+    id: reading('id') as SessionInfo['id'],
+    createdAt: reading('createdAt') as SessionInfo['createdAt'],
+    expiresAt: reading('expiresAt') as SessionInfo['expiresAt'],
+    source: reading('source') as SessionSource,
+  };
+}
+
+function read(slot: Slot, as: string): Session | null {
+  if (slot.ended) return null;
+  if (!slot.session) throw new SessionError('NOT_LOADED', `ctx.${as} is read before it was loaded`);
+  slot.touched = true;
+  return slot.session;
+}
+
+function assign(slot: Slot, as: string, value: unknown, manager: Manager): void {
+  const { session } = slot;
+  if (!session) throw new SessionError('NOT_LOADED', `ctx.${as} is set before it was loaded`);
+  slot.touched = true;
+  if (value === null) {
+    if (!slot.ended) slot.leaving.push(session);
+    slot.ended = true;
+    return;
+  }
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new SessionError('DATA_INVALID', `ctx.${as} can be set to an object or null, got ${typeof value}`);
+  }
+  const over = slot.ended || Session.stateOf(session).mark === 'destroyed';
+  const current = over ? manager.blankAfter(session) : session;
+  slot.session = current;
+  slot.ended = false;
+  if (value !== current) replaceData(current, value);
+}

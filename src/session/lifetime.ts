@@ -1,0 +1,92 @@
+import { ALLOWED_SKEW, type Clock } from '../clock.js';
+import type { Stamp } from '../store/entry.js';
+import { type SessionRecord, stampChanges } from './record.js';
+import type { SessionState } from './session.js';
+
+export interface LifetimeOptions {
+  /** ms, or `false` for none. */
+  readonly idleTimeout: number | false;
+  readonly absoluteTimeout: number;
+  readonly rolling: boolean;
+  readonly maxOutage: number;
+}
+
+/** A touch moves the idle deadline only when this share of the timeout has passed, or every request would write. */
+const TOUCH_SHARE = 0.1;
+
+/** When a session ends, wall-clock ms. Decided by what is sealed in its record, never by the store's TTL (ASVS 7.3.1, 7.3.2). */
+export function deadlineOf(record: SessionRecord): number {
+  return Math.min(record.idle ?? record.absolute, record.absolute);
+}
+
+/** How long sessions, and the ends of sessions, live. */
+export class Lifetime {
+  readonly #options: LifetimeOptions;
+  readonly #clock: Clock;
+
+  constructor(options: LifetimeOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  get idleTimeout(): number | undefined {
+    return this.#options.idleTimeout || undefined;
+  }
+
+  isOver(record: SessionRecord): boolean {
+    return deadlineOf(record) <= this.#clock.wall();
+  }
+
+  touchDue(state: SessionState, changed: boolean): boolean {
+    const record = state.base?.record;
+    const idleTimeout = this.#idleTimeoutOf(state);
+    if (!record || idleTimeout === false || !(this.#options.rolling || changed)) return false;
+    return this.#clock.wall() - record.used >= idleTimeout * TOUCH_SHARE;
+  }
+
+  /** The version of a session that has `text` as its data from now on. What changed takes `stamp`. */
+  recordFor(state: SessionState, text: string, stamp: Stamp, touch: boolean): SessionRecord {
+    const now = Math.floor(this.#clock.wall());
+    const base = state.base?.record;
+    const absolute = base?.absolute ?? now + this.#options.absoluteTimeout;
+    const idleTimeout = this.#idleTimeoutOf(state);
+    const moves = !base || touch || base.maxAge !== state.maxAge;
+    const idle = idleTimeout === false ? null : Math.min(now + idleTimeout, absolute);
+    const forget = now - this.#options.maxOutage - ALLOWED_SKEW;
+    return {
+      created: base?.created ?? now,
+      authenticated: base?.authenticated ?? 0,
+      used: moves ? now : base.used,
+      idle: moves ? idle : base.idle,
+      absolute,
+      maxAge: state.maxAge,
+      stamps: stampChanges(base, { text, maxAge: state.maxAge }, stamp, forget),
+      text,
+    };
+  }
+
+  /** What is left of a record, with room for clocks that differ, ms. */
+  ttlOf(record: SessionRecord): number {
+    return Math.max(1, deadlineOf(record) - this.#clock.wall()) + ALLOWED_SKEW;
+  }
+
+  /** Monotonic ms at which {@link ttlOf} ends. */
+  expiryOf(record: SessionRecord): number {
+    return this.#clock.monotonic() + this.ttlOf(record);
+  }
+
+  /** A tombstone outlives every write that may still meet it. */
+  tombstoneTtl({ base }: SessionState): number {
+    const left = base ? base.record.absolute - this.#clock.wall() : Infinity;
+    return Math.max(0, Math.min(left, this.#options.maxOutage)) + ALLOWED_SKEW;
+  }
+
+  /** Whether a session that was born in an outage may still be on its way to the store. */
+  isAwaited(born: number): boolean {
+    return born !== 0 && this.#clock.wall() - born <= this.#options.maxOutage;
+  }
+
+  #idleTimeoutOf(state: SessionState): number | false {
+    return state.maxAge ?? this.#options.idleTimeout;
+  }
+}

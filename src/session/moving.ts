@@ -1,0 +1,101 @@
+import { type Entry, type Stamp, stampOf, tombstoneEntry, ZERO_STAMP } from '../store/entry.js';
+import type { Merged, Settled, Tier } from '../store/store.js';
+import type { SealedIdentity } from '../vault/vault.js';
+import { Draft, openRecord } from './draft.js';
+import { type Saving, type SavingParts, tierOf } from './saving.js';
+import type { Session, SessionState } from './session.js';
+
+/**
+ * Regenerate (ASVS 7.2.4): first the old id ends, then the new one begins; in an outage the second waits for the first.
+ */
+export class Moving {
+  readonly #parts: SavingParts;
+  readonly #saving: Saving;
+
+  constructor(parts: SavingParts, saving: Saving) {
+    this.#parts = parts;
+    this.#saving = saving;
+  }
+
+  /** False if the session had ended meanwhile, or if there was no room: then nothing was created. */
+  async move(session: Session, state: SessionState, old: SealedIdentity): Promise<boolean> {
+    const { vault, stamps, emit, lifetime, drafts, clock } = this.#parts;
+    const began = clock.monotonic();
+    const text = this.#saving.textOf(session);
+    const identity = vault.newIdentity();
+    const stamp = stamps.next(state.base?.stamp);
+    const record = lifetime.recordFor(state, text, state.blind ? ZERO_STAMP : stamp, true);
+    const draft = new Draft(drafts, { identity, record, stamp, since: undefined, touchOnly: false });
+    const write = { identity, draft, text, moves: true, touchOnly: false };
+    if (!(await this.#end(state, old, write))) return false;
+    const settled = await this.#saving.swap(state, write, null, {
+      after: old.key,
+      tier: successorTier(state),
+    });
+    if (!settled) {
+      state.mark = 'ended';
+      return false;
+    }
+    Object.assign(state, { source: 'new', base: undefined, blind: false });
+    const done = this.#saving.conclude(session, state, write, settled, clock.monotonic() - began);
+    if (done) emit('session:regenerated', { session: identity.pseudonym });
+    return done;
+  }
+
+  /**
+   * The tombstone over the old id expects the stamp that was read, never `'any'`: what others wrote since is folded into
+   * the new one, and what others have ended stays so.
+   */
+  async #end(
+    state: SessionState,
+    old: SealedIdentity,
+    write: { readonly identity: SealedIdentity; readonly draft: Draft },
+  ): Promise<boolean> {
+    const { store, stamps, lifetime, clock } = this.#parts;
+    const { draft, identity } = write;
+    const move = { submitted: false };
+    const life = lifetime.tombstoneTtl(state);
+    const fold = (current: Entry): Merged => {
+      const before = draft.stamp;
+      draft.fold(this.#open(old, current));
+      if (move.submitted) this.#resubmit(identity, draft, before);
+      const entry = tombstoneEntry(stamps.next(stampOf(current)), 'regenerated');
+      return { entry, expires: clock.monotonic() + life };
+    };
+    const tombstone = tombstoneEntry(stamps.next(state.base?.stamp), 'regenerated');
+    const intent = { merge: fold, confirmed: state.base?.confirmed };
+    const settled = await this.#saving.patiently(state, old, waited =>
+      store.swap(old.key, tombstone, state.base?.stamp ?? null, life, { ...intent, waited }),
+    );
+    if (draft.failure) throw draft.failure;
+    move.submitted = true;
+    if (settled && !settled.done) this.#saving.stopped(state, old, settled.current);
+    return settled?.done === true;
+  }
+
+  #open(old: SealedIdentity, current: Entry): Parameters<Draft['fold']>[0] {
+    const older = openRecord(this.#parts.vault, old, current);
+    if (typeof older === 'string') throw new Error(older);
+    return older;
+  }
+
+  /** A regenerate from an outage found a newer version under the old id: the new id takes its changes along. */
+  #resubmit(identity: SealedIdentity, draft: Draft, expected: Stamp): void {
+    const { store, lifetime } = this.#parts;
+    const intent = { merge: draft.merge, tier: 'returning' as const };
+    const write: Promise<Settled> = store.swap(
+      identity.key,
+      draft.entry,
+      expected,
+      lifetime.ttlOf(draft.record),
+      intent,
+    );
+    // Where it could not be kept the supervisor has counted and reported it; nobody waits here.
+    write.catch(() => undefined);
+  }
+}
+
+/** Who moves to a new id has logged in. */
+function successorTier(state: SessionState): Tier {
+  return tierOf(state, false) === 'authenticated' ? 'authenticated' : 'returning';
+}

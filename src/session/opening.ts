@@ -1,0 +1,151 @@
+import type { Clock } from '../clock.js';
+import { SessionError } from '../errors.js';
+import type { Emit } from '../observe/events.js';
+import { type Entry, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
+import type { Lookup, ResilientStore } from '../store/store.js';
+import type { SealedIdentity, Vault } from '../vault/vault.js';
+import { openRecord } from './draft.js';
+import type { Lifetime } from './lifetime.js';
+import { KEY_BY_KEY, mergeRecords } from './merge.js';
+import { dataOf, type SessionRecord } from './record.js';
+import { newState, Session, type SessionActions, type SessionState } from './session.js';
+
+export interface OpeningParts {
+  readonly store: ResilientStore;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly lifetime: Lifetime;
+  readonly actions: SessionActions;
+  readonly onUnavailable: 'fresh' | 'reject';
+  readonly maxEntryBytes: number;
+}
+
+type Found = Lookup & { readonly state: 'found' };
+
+/** For so long after a regenerate a request with the old cookie gets an ephemeral session, ms. */
+const STRAGGLER = 30_000;
+
+/** Token → session. Whatever cannot be verified is a new session, and looks the same from outside (ASVS 16.5.3). */
+export class Opening {
+  readonly #parts: OpeningParts;
+
+  constructor(parts: OpeningParts) {
+    this.#parts = parts;
+  }
+
+  /** A session that nobody has yet. */
+  fresh(marks: Partial<SessionState> = {}): Session {
+    return new Session({ ...newState(), ...marks }, this.#parts.actions, {});
+  }
+
+  async open(token: string | undefined): Promise<Session> {
+    if (token === undefined) return this.fresh();
+    const { vault, emit, store, clock } = this.#parts;
+    const claims = vault.verify(token);
+    if (typeof claims === 'string') {
+      if (claims === 'unknown-key') emit('security:unknown-key', { reason: 'token' });
+      else emit('security:forged-token', { reason: claims });
+      return this.fresh();
+    }
+    const began = clock.monotonic();
+    const found = await store.lookup(claims.identity.key);
+    const ms = clock.monotonic() - began;
+    const session = this.#judge(claims.identity, found, claims.born, ms);
+    const state = Session.stateOf(session);
+    state.tokenCurrent = claims.current;
+    if (state.base) emit('session:loaded', { session: claims.identity.pseudonym, source: state.source, ms });
+    return session;
+  }
+
+  #judge(identity: SealedIdentity, found: Lookup, born: number, ms: number): Session {
+    const { lifetime, emit } = this.#parts;
+    switch (found.state) {
+      case 'found':
+        return this.#opened(identity, found, born);
+      case 'ended':
+        return this.fresh(this.#isStraggler(found.tombstone) ? { mark: 'ephemeral' } : {});
+      case 'foreign':
+        emit('security:undecryptable', { session: identity.pseudonym, reason: 'foreign' });
+        return this.fresh();
+      case 'absent':
+        // Born in an outage at another instance, it may be on its way.
+        return lifetime.isAwaited(born) ? this.#unavailable(identity, born, ms) : this.fresh();
+      default:
+        return this.#unavailable(identity, born, ms);
+    }
+  }
+
+  #isStraggler(tombstone: Entry): boolean {
+    if (reasonOf(tombstone) !== 'regenerated') return false;
+    return this.#parts.clock.wall() - stampTime(stampOf(tombstone)) < STRAGGLER;
+  }
+
+  #unavailable(identity: SealedIdentity, born: number, ms: number): Session {
+    this.#parts.emit('session:unavailable', { session: identity.pseudonym, ms });
+    if (this.#parts.onUnavailable === 'reject') {
+      throw new SessionError('STORE_UNAVAILABLE', 'the session cannot be read now');
+    }
+    return this.fresh({ identity, born, source: 'unavailable', blind: true, fallback: true });
+  }
+
+  #opened(identity: SealedIdentity, found: Found, born: number): Session {
+    const { emit, vault, lifetime, store, maxEntryBytes } = this.#parts;
+    const session = identity.pseudonym;
+    if (found.entry.length > maxEntryBytes) {
+      emit('security:undecryptable', { session, reason: 'too-large' });
+      return this.fresh();
+    }
+    const record = openRecord(vault, identity, found.entry);
+    if (record === 'unknown-key') {
+      emit('security:unknown-key', { session, reason: 'record' });
+      return this.fresh({ identity, refused: true });
+    }
+    if (record === 'undecryptable') {
+      store.discard(identity.key);
+      emit('security:undecryptable', { session, reason: 'sealed' });
+      return this.fresh();
+    }
+    if (lifetime.isOver(record)) {
+      emit('session:expired', { session });
+      return this.fresh();
+    }
+    const orphan = found.standing === 'orphan' && !lifetime.isAwaited(born);
+    return orphan ? this.#adopted(identity, record) : this.#loaded(identity, record, found, born);
+  }
+
+  #loaded(identity: SealedIdentity, record: SessionRecord, found: Found, born: number): Session {
+    const { source, confirmed, entry, standing, orphaned } = found;
+    const stored = source === 'primary';
+    const merged = found.other && this.#mergedWith(identity, record, found.other);
+    const state: SessionState = {
+      ...newState(),
+      identity,
+      base: { record, stamp: stampOf(entry), confirmed, acknowledged: source !== 'journal' },
+      source,
+      born: stored ? 0 : born,
+      cookie: stored && born !== 0 ? 'set' : 'keep',
+      maxAge: (merged ?? record).maxAge,
+      force: merged !== undefined,
+      orphan: orphaned ? identity.key : undefined,
+      blind: standing !== 'seen',
+      fallback: !stored,
+    };
+    if (orphaned && !merged) this.#parts.store.adopted(identity.key);
+    return new Session(state, this.#parts.actions, dataOf(merged ?? record));
+  }
+
+  /** What another version has that this one lacks, to be saved. */
+  #mergedWith(identity: SealedIdentity, record: SessionRecord, other: Entry): SessionRecord | undefined {
+    const opened = openRecord(this.#parts.vault, identity, other);
+    if (typeof opened === 'string') return undefined;
+    const merged = mergeRecords(record, opened, KEY_BY_KEY, ZERO_STAMP);
+    return merged.text === record.text ? undefined : merged;
+  }
+
+  /** A blind write whose session is not there: its data goes on under a new id, because no id is ever adopted. */
+  #adopted(identity: SealedIdentity, record: SessionRecord): Session {
+    const marks = { source: 'journal', orphan: identity.key, force: true, fallback: true } as const;
+    return new Session({ ...newState(), ...marks }, this.#parts.actions, dataOf(record));
+  }
+}

@@ -1,0 +1,216 @@
+import type { Clock } from '../clock.js';
+import { SessionError } from '../errors.js';
+import type { Emit } from '../observe/events.js';
+import { type Entry, isTombstone, reasonOf, type Stamp, type Stamps, ZERO_STAMP } from '../store/entry.js';
+import type { ResilientStore, Settled, Tier, WriteIntent } from '../store/store.js';
+import type { SealedIdentity, Vault } from '../vault/vault.js';
+import { persistent, serialise } from './data.js';
+import { Draft, type DraftParts } from './draft.js';
+import type { Lifetime } from './lifetime.js';
+import { rebase, type Session, type SessionState } from './session.js';
+
+export interface SavingParts {
+  readonly store: ResilientStore;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly stamps: Stamps;
+  readonly emit: Emit;
+  readonly lifetime: Lifetime;
+  readonly drafts: DraftParts;
+  readonly maxDataBytes: number;
+}
+
+/** One write, on its way or come to its end. */
+export interface Write {
+  readonly identity: SealedIdentity;
+  readonly draft: Draft;
+  /** The data that it was made of. */
+  readonly text: string;
+  /** The deadline moves, and the cookie's with it. */
+  readonly moves: boolean;
+  readonly touchOnly: boolean;
+}
+
+/** Session → store, if anything changed. Resolves false where nothing could be kept. */
+export class Saving {
+  readonly #parts: SavingParts;
+
+  constructor(parts: SavingParts) {
+    this.#parts = parts;
+  }
+
+  async commit(session: Session, state: SessionState): Promise<boolean> {
+    const text = this.textOf(session);
+    const { base, force } = state;
+    const changed = base ? text !== base.record.text : text !== '{}';
+    if (state.mark === 'destroyed') return !changed && !force;
+    const touch = this.#parts.lifetime.touchDue(state, changed);
+    if (!changed && !touch && !force) return true;
+    if (state.mark !== 'live' || state.refused) return this.#refuse(state, changed);
+    state.force = false;
+    const touchOnly = !changed && !force && base !== undefined && base.acknowledged;
+    return this.#write(session, state, text, touch, touchOnly);
+  }
+
+  textOf(session: Session): string {
+    return serialise(persistent(session), this.#parts.maxDataBytes);
+  }
+
+  /**
+   * Swaps, and keeps the account of how long this request has waited in vain. `undefined`: it could be kept nowhere. Throws
+   * where the data themselves are at fault.
+   */
+  async swap(
+    state: SessionState,
+    { identity, draft }: Pick<Write, 'identity' | 'draft'>,
+    expected: Stamp | null,
+    intent: Omit<WriteIntent, 'merge' | 'waited'>,
+  ): Promise<Settled | undefined> {
+    const ttl = this.#parts.lifetime.ttlOf(draft.record);
+    const swapped = this.patiently(state, identity, waited =>
+      this.#parts.store.swap(identity.key, draft.entry, expected, ttl, {
+        ...intent,
+        waited,
+        merge: draft.merge,
+      }),
+    );
+    const settled = await swapped;
+    if (draft.failure) throw draft.failure;
+    return settled;
+  }
+
+  /** `undefined`: it could be kept nowhere. */
+  async patiently(
+    state: SessionState,
+    identity: SealedIdentity,
+    swap: (waited: number) => Promise<Settled>,
+  ): Promise<Settled | undefined> {
+    const { clock, emit } = this.#parts;
+    const { patience } = state;
+    const began = clock.monotonic();
+    try {
+      const settled = await swap(patience.spent);
+      const answered = !settled.done || settled.by === 'primary';
+      patience.spent = answered ? 0 : patience.spent + clock.monotonic() - began;
+      return settled;
+    } catch (error) {
+      if (!(error instanceof SessionError) || error.code !== 'STORE_UNAVAILABLE') throw error;
+      state.fallback = true;
+      emit('session:unavailable', { session: identity.pseudonym, reason: 'journal-full' });
+      return undefined;
+    }
+  }
+
+  /** After a swap: what the session is now, and what becomes of its cookie. */
+  conclude(session: Session, state: SessionState, write: Write, settled: Settled, ms: number): boolean {
+    const { identity, draft, text, moves, touchOnly } = write;
+    if (!settled.done && !draft.yielded) return this.stopped(state, identity, settled.current);
+    const created = state.base === undefined && !state.blind;
+    const by = settled.done ? settled.by : 'primary';
+    draft.migrating = by === 'journal';
+    const confirmed = settled.done ? settled.confirmed : state.base?.confirmed;
+    const acknowledged = by === 'primary';
+    state.base = { record: draft.record, stamp: draft.stamp, confirmed, acknowledged };
+    state.identity = identity;
+    state.maxAge = draft.record.maxAge;
+    state.issued ||= created;
+    rebase(session, text, draft.record);
+    this.#cookieAfter(state, by, created || moves);
+    if (state.orphan !== undefined) this.#parts.store.adopted(state.orphan);
+    state.orphan = undefined;
+    this.#announce(identity.pseudonym, by, { created, touchOnly, ms });
+    return true;
+  }
+
+  /** A tombstone, or something that does not open, stands in the way. */
+  stopped(state: SessionState, identity: SealedIdentity, current: Entry | undefined): boolean {
+    const { emit } = this.#parts;
+    const session = identity.pseudonym;
+    state.mark = 'ended';
+    if (current === undefined) return false;
+    if (isTombstone(current)) emit('session:gone', { session, reason: reasonOf(current) });
+    else emit('security:undecryptable', { session, reason: 'in-the-way' });
+    return false;
+  }
+
+  #refuse(state: SessionState, changed: boolean): boolean {
+    const reason = state.refused ? 'unknown-key' : state.mark;
+    const session = state.identity?.pseudonym;
+    if (changed && state.mark !== 'ephemeral')
+      this.#parts.emit('session:gone', { ...(session && { session }), reason });
+    return state.mark === 'ephemeral';
+  }
+
+  async #write(
+    session: Session,
+    state: SessionState,
+    text: string,
+    touch: boolean,
+    touchOnly: boolean,
+  ): Promise<boolean> {
+    const { vault, clock, stamps, lifetime, drafts } = this.#parts;
+    const { blind, base } = state;
+    const identity = state.identity ?? vault.newIdentity();
+    const stamp = stamps.next(base?.stamp);
+    const record = lifetime.recordFor(state, text, blind ? ZERO_STAMP : stamp, touch);
+    const draft = new Draft(drafts, { identity, record, stamp, since: base?.stamp, touchOnly });
+    const moves = touch || (base !== undefined && base.record.maxAge !== record.maxAge);
+    const write = { identity, draft, text, moves, touchOnly };
+    const began = clock.monotonic();
+    const settled = await this.swap(state, write, expectedBy(state), {
+      confirmed: base?.confirmed,
+      blind,
+      awaited: blind && lifetime.isAwaited(state.born),
+      tier: tierOf(state, touchOnly),
+    });
+    if (!settled) return false;
+    const nothing = !settled.done && settled.current === undefined;
+    if (blind && nothing && !base) return this.#writeAnew(session, state, text);
+    return this.conclude(session, state, write, settled, clock.monotonic() - began);
+  }
+
+  /** Nothing was there after all, and an id that nobody has is never adopted: the data gets a new one. */
+  #writeAnew(session: Session, state: SessionState, text: string): Promise<boolean> {
+    state.identity = undefined;
+    state.source = 'new';
+    state.blind = false;
+    return this.#write(session, state, text, false, false);
+  }
+
+  #cookieAfter(state: SessionState, by: 'primary' | 'journal', due: boolean): void {
+    if (by === 'journal') state.fallback = true;
+    else state.blind = false;
+    const born =
+      by === 'primary' ? 0 : state.source === 'new' ? state.born || this.#parts.clock.wall() : state.born;
+    if (due || born !== state.born || !state.tokenCurrent) state.cookie = 'set';
+    state.born = born;
+    state.tokenCurrent = true;
+  }
+
+  #announce(
+    session: string,
+    by: 'primary' | 'journal',
+    { created, touchOnly, ms }: { created: boolean; touchOnly: boolean; ms: number },
+  ): void {
+    const { emit } = this.#parts;
+    if (touchOnly) {
+      emit('session:touched', { session, ms });
+      return;
+    }
+    if (created) emit('session:created', { session });
+    emit('session:saved', { session, by, ms });
+  }
+}
+
+/** Keeping a cookie does not make a bot a user: its session must have been in the store. */
+export function tierOf({ base, blind }: SessionState, touchOnly: boolean): Tier {
+  if (blind) return 'blind';
+  if (touchOnly) return 'touched';
+  if (base && base.record.authenticated > 0) return 'authenticated';
+  return base?.confirmed ? 'returning' : 'new';
+}
+
+/** A blind write expects a stamp that nobody makes: it may meet a record and merge, and never creates one. */
+function expectedBy({ base, blind }: SessionState): Stamp | null {
+  return base?.stamp ?? (blind ? ZERO_STAMP : null);
+}
