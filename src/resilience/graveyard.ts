@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { BoundedMap } from '../store/bounded-map.js';
-import type { Entry } from '../store/entry.js';
+import { type Entry, ownEntry } from '../store/entry.js';
 
 interface Grave {
   readonly tombstone: Entry;
@@ -24,7 +24,7 @@ export class Graveyard {
   bury(key: string, tombstone: Entry, ttl: number): void {
     const until = this.#clock.monotonic() + ttl;
     const there = this.#graves.get(key);
-    if (!there || there.until < until) this.#graves.set(key, { tombstone, until });
+    if (!there || there.until < until) this.#graves.set(key, { tombstone: ownEntry(tombstone), until });
   }
 
   get(key: string): Entry | undefined {

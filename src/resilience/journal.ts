@@ -1,5 +1,5 @@
 import { SLOT_BYTES } from '../store/bounded-map.js';
-import { type Entry, isTombstone, type Stamp } from '../store/entry.js';
+import { type Entry, isTombstone, ownEntry, type Stamp } from '../store/entry.js';
 import { type Confirmation, type Expected, type Tier, TIERS, type WriteIntent } from '../store/store.js';
 
 /** What is known of the session in the store at the time of the write. */
@@ -36,6 +36,7 @@ class Shelf {
   bytes = 0;
 
   put(item: JournalItem): void {
+    item.entry = ownEntry(item.entry);
     this.items.set(item.key, item);
     this.bytes += sizeOf(item);
   }

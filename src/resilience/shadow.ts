@@ -1,5 +1,5 @@
 import { BoundedMap } from '../store/bounded-map.js';
-import { type Entry, stampOf } from '../store/entry.js';
+import { type Entry, ownEntry, stampOf } from '../store/entry.js';
 import type { Confirmation } from '../store/store.js';
 
 export interface Copy {
@@ -49,8 +49,10 @@ export class Shadow {
   /** Keeps what the store acknowledged. An answer that was overtaken by a newer one changes nothing. */
   keep(key: string, entry: Entry, confirmed: Confirmation): void {
     const copy = this.#copies.get(key);
-    if (copy && stampOf(copy.entry) > stampOf(entry)) return;
-    this.#copies.set(key, { entry, confirmed, stale: false });
+    const [known, stamp] = [copy && stampOf(copy.entry), stampOf(entry)];
+    if (known !== undefined && known > stamp) return;
+    const own = copy && known === stamp ? copy.entry : ownEntry(entry);
+    this.#copies.set(key, { entry: own, confirmed, stale: false });
   }
 
   /** As `newest`, and counts as no use. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { BoundedMap } from './bounded-map.js';
-import { type Entry, isTombstone, stampOf } from './entry.js';
+import { type Entry, isTombstone, ownEntry, stampOf } from './entry.js';
 import type { Expected, SessionStore, Swapped } from './store.js';
 
 interface Kept {
@@ -32,7 +32,7 @@ export class MemoryStore implements SessionStore {
     const kept = this.#live(key);
     const answer = decide(kept?.entry, entry, expected);
     const expires = this.#clock.monotonic() + ttl;
-    if (answer === 'put') this.#kept.set(key, { entry, expires });
+    if (answer === 'put') this.#kept.set(key, { entry: ownEntry(entry), expires });
     if (answer === 'outlive' && kept && kept.expires < expires)
       this.#kept.set(key, { entry: kept.entry, expires });
     return answer === 'refuse' ? { done: false, current: kept?.entry } : { done: true };
