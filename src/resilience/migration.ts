@@ -3,11 +3,13 @@ import type { Emit } from '../observe/events.js';
 import { isTombstone } from '../store/entry.js';
 import { Budget } from './deadline.js';
 import type { Journal } from './journal.js';
-import { paced } from './pace.js';
+import { type Pace, paced } from './pace.js';
 import type { Serial } from './serial.js';
 import type { Writer } from './writer.js';
+import type { Traffic } from './traffic.js';
 
 export interface MigrationParts {
+  readonly traffic: Traffic;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly writer: Writer;
@@ -28,6 +30,7 @@ const ROUND = { first: 50, cap: 1_000 } as const;
  */
 export class Migration {
   readonly #parts: MigrationParts;
+  readonly #pace: Pace;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #rounds = 0;
@@ -35,6 +38,7 @@ export class Migration {
 
   constructor(parts: MigrationParts) {
     this.#parts = parts;
+    this.#pace = { width: CONCURRENCY, traffic: parts.traffic };
   }
 
   /** Begins soon, unless it has begun. The jitter keeps many instances from starting at one instant. */
@@ -76,7 +80,7 @@ export class Migration {
     const before = journal.size;
     for (const tombstones of [true, false]) {
       const keys = journal.keys().filter(key => this.#is(key, tombstones));
-      await paced(keys, CONCURRENCY, key => this.#move(key));
+      await paced(keys, this.#pace, key => this.#move(key));
     }
     if (before > 0)
       emit('migration:progress', { done: Math.max(0, before - journal.size), left: journal.size });

@@ -121,11 +121,12 @@ export class Reader {
     const { shadow, restoration, journal } = this.#parts;
     if (restoration.distrusts(entry)) return { state: 'absent' };
     const newest = shadow.newest(key);
-    if (newest && stampOf(newest.entry) > stampOf(entry)) return seen('shadow', newest);
     const found = seen('primary', { entry, confirmed });
-    // What is there may have been built on less than this instance has seen: only who can open both can merge them.
-    if (newest && stampOf(newest.entry) !== stampOf(entry) && restoration.restores(newest, confirmed))
-      return { ...found, other: newest.entry };
+    if (newest && stampOf(newest.entry) !== stampOf(entry)) {
+      // What is there may have been built on less than this instance has seen: only who can open both can merge them.
+      if (restoration.restores(newest, confirmed)) return { ...found, other: newest.entry };
+      if (stampOf(newest.entry) > stampOf(entry)) return seen('shadow', newest);
+    }
     shadow.keep(key, entry, confirmed);
     const orphan = journal.orphaned(key);
     return orphan ? { ...found, other: orphan.entry, orphaned: true } : found;

@@ -6,15 +6,17 @@ import type { Confirmation, Expected, SessionStore, Swapped } from '../store/sto
 import { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { ModeSwitch } from './mode.js';
-import { paced } from './pace.js';
+import { type Pace, paced } from './pace.js';
 import type { Serial } from './serial.js';
 import type { Copy, Shadow } from './shadow.js';
 import type { Testimony, Witness } from './witness.js';
+import type { Traffic } from './traffic.js';
 
 /** What to do with warm copies when the store may have lost data: offer them to it, or let users log in again. */
 export type LossPolicy = 'restore' | 'relogin';
 
 export interface RestorationParts {
+  readonly traffic: Traffic;
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -39,11 +41,12 @@ const WIDTH = 8;
 /** Notices that the store may have lost data, and offers it what this instance knows: first the ends, then the copies. */
 export class Restoration {
   readonly #parts: RestorationParts;
+  readonly #pace: Pace;
   #name: string | undefined;
   #since: number;
   #losses = 0;
-  /** Wall-clock ms. */
-  #distrusted = 0;
+  /** When the last loss was noticed, wall-clock ms. */
+  #noticed = 0;
   #restored = 0;
   #running = false;
   #timer: Timer | undefined;
@@ -51,6 +54,7 @@ export class Restoration {
 
   constructor(parts: RestorationParts) {
     this.#parts = parts;
+    this.#pace = { width: WIDTH, traffic: parts.traffic };
     this.#name = parts.store.incarnation?.();
     this.#since = parts.clock.monotonic();
   }
@@ -75,7 +79,7 @@ export class Restoration {
 
   /** Whether a record is from before a loss after which everybody shall log in again. */
   distrusts(record: Entry): boolean {
-    return this.#parts.policy === 'relogin' && stampTime(stampOf(record)) < this.#distrusted;
+    return this.#parts.policy === 'relogin' && stampTime(stampOf(record)) < this.#noticed;
   }
 
   /** Looks whether the store still has the data set that it had. */
@@ -88,7 +92,7 @@ export class Restoration {
     this.#since = clock.monotonic();
     if (first) return;
     this.#losses += 1;
-    this.#distrusted = clock.wall();
+    this.#noticed = clock.wall();
     emit('store:data-loss', { cause: store.lossCause?.() ?? 'incarnation' });
   }
 
@@ -109,10 +113,14 @@ export class Restoration {
   async #restore(loss: number): Promise<void> {
     const { graveyard, shadow } = this.#parts;
     const going = (): boolean => !this.#closed && this.#losses === loss;
-    const ended = await paced(graveyard.keys(), WIDTH, async key => going() && this.#end(key));
+    const ended = await paced(graveyard.keys(), this.#pace, async key => going() && this.#end(key));
     if (!ended || !going()) return;
     await this.#grace();
-    const offered = await paced(shadow.keys().toReversed(), WIDTH, async key => going() && this.#offer(key));
+    const offered = await paced(
+      shadow.keys().toReversed(),
+      this.#pace,
+      async key => going() && this.#offer(key),
+    );
     if (offered && going()) this.#restored = loss;
   }
 
@@ -135,7 +143,7 @@ export class Restoration {
     });
   }
 
-  /** A copy goes in where nothing is, or something older; what is newer stays, and meets the copy when its user comes. */
+  /** A copy goes in where nothing is, or what it was made from; anything else stays, and meets it when its user comes. */
   #offer(key: string): Promise<boolean> {
     const { shadow, serial, longestLife } = this.#parts;
     return serial.run(key, async () => {
@@ -148,17 +156,22 @@ export class Restoration {
         const { answer, confirmed } = told;
         if (answer.done) shadow.keep(key, copy.entry, confirmed);
         if (answer.done || !answer.current) return true;
-        if (!this.#yields(key, answer.current, copy.entry)) return true;
+        if (!this.#yields(key, answer.current, copy)) return true;
         expected = stampOf(answer.current);
       }
     });
   }
 
-  /** Whether what is there is older than the copy. A tombstone yields to nothing. */
-  #yields(key: string, current: Entry, copy: Entry): boolean {
+  /**
+   * Whether the copy was made from what is there: then it was seen so, or it is from well before the loss. Older by its
+   * stamp is not enough: it may have been written since by a slow clock. A tombstone yields to nothing.
+   */
+  #yields(key: string, current: Entry, copy: Copy): boolean {
     const { graveyard, shadow, maxOutage } = this.#parts;
     if (!isEntry(current)) return false;
-    if (!isTombstone(current)) return stampOf(current) < stampOf(copy);
+    const stamp = stampOf(current);
+    if (!isTombstone(current))
+      return copy.ancestors.includes(stamp) || stampTime(stamp) < this.#noticed - ALLOWED_SKEW;
     graveyard.bury(key, current, maxOutage + ALLOWED_SKEW);
     shadow.drop(key);
     return false;

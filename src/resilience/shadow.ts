@@ -1,5 +1,5 @@
 import { BoundedMap } from '../store/bounded-map.js';
-import { type Entry, ownEntry, stampOf } from '../store/entry.js';
+import { type Entry, ownEntry, type Stamp, stampOf } from '../store/entry.js';
 import type { Confirmation } from '../store/store.js';
 
 export interface Copy {
@@ -7,7 +7,12 @@ export interface Copy {
   readonly confirmed: Confirmation;
   /** Somebody else has changed what is in the store since. */
   stale: boolean;
+  /** Versions that this one was made from, as far as they are remembered. */
+  readonly ancestors: readonly Stamp[];
 }
+
+const MAX_ANCESTORS = 3;
+const STAMP_BYTES = 48;
 
 export interface ShadowOptions {
   readonly maxBytes: number;
@@ -29,7 +34,7 @@ export class Shadow {
   readonly #maxStaleness: number;
 
   constructor(options: ShadowOptions | false) {
-    this.#copies = new BoundedMap<Copy>(options ? options.maxBytes : 0, copy => copy.entry.length);
+    this.#copies = new BoundedMap<Copy>(options ? options.maxBytes : 0, sizeOf);
     this.#maxStaleness = options ? options.maxStaleness : 0;
   }
 
@@ -52,7 +57,7 @@ export class Shadow {
     const [known, stamp] = [copy && stampOf(copy.entry), stampOf(entry)];
     if (known !== undefined && known > stamp) return;
     const own = copy && known === stamp ? copy.entry : ownEntry(entry);
-    this.#copies.set(key, { entry: own, confirmed, stale: false });
+    this.#copies.set(key, { entry: own, confirmed, stale: false, ancestors: lineOf(copy, stamp, confirmed) });
   }
 
   /** As `newest`, and counts as no use. */
@@ -88,4 +93,15 @@ export class Shadow {
   clear(): void {
     for (const key of this.#copies.keys()) this.#copies.delete(key);
   }
+}
+
+function sizeOf({ entry, ancestors }: Copy): number {
+  return entry.length + ancestors.length * STAMP_BYTES;
+}
+
+/** In one data set each version was made from the one before it; across a loss nobody knows. */
+function lineOf(before: Copy | undefined, stamp: Stamp, { incarnation }: Confirmation): readonly Stamp[] {
+  if (!before || before.confirmed.incarnation !== incarnation) return [];
+  const known = stampOf(before.entry);
+  return known === stamp ? before.ancestors : [...before.ancestors, known].slice(-MAX_ANCESTORS);
 }

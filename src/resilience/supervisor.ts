@@ -25,6 +25,7 @@ import { type LossPolicy, Restoration } from './restoration.js';
 import { Serial } from './serial.js';
 import type { World } from './settle.js';
 import { Shadow, type ShadowOptions } from './shadow.js';
+import { Traffic } from './traffic.js';
 import { Warming } from './warming.js';
 import { Witness } from './witness.js';
 import { Writer } from './writer.js';
@@ -74,6 +75,7 @@ export class Supervisor implements ResilientStore {
   readonly #restoration: Restoration;
   readonly #warming: Warming;
   readonly #serial = new Serial();
+  readonly #traffic: Traffic;
   readonly #totals = new LedgerBook();
   #row = { passed: 0, read: 0, failed: 0 };
   #offset: number | undefined;
@@ -93,7 +95,9 @@ export class Supervisor implements ResilientStore {
     this.#modes = new ModeSwitch(options.breaker, clock, emit, outage, () => this.#degraded());
     const witness = new Witness(store, clock);
     const kept = { journal: this.#journal, graveyard: this.#graveyard, shadow: this.#shadow };
-    const shared = { ...options, ...kept, store, clock, stamps, emit, witness, modes: this.#modes };
+    this.#traffic = new Traffic(clock);
+    const traffic = this.#traffic;
+    const shared = { ...options, ...kept, traffic, store, clock, stamps, emit, witness, modes: this.#modes };
     const serial = this.#serial;
     this.#restoration = new Restoration({
       ...shared,
@@ -139,7 +143,8 @@ export class Supervisor implements ResilientStore {
   }
 
   lookup(key: string): Promise<Lookup> {
-    return this.#reader.lookup(key, new Budget(this.#parts.clock, this.#options.deadline));
+    const budget = new Budget(this.#parts.clock, this.#options.deadline);
+    return this.#traffic.serve(() => this.#reader.lookup(key, budget));
   }
 
   async read(key: string): Promise<Entry | undefined> {
@@ -182,7 +187,7 @@ export class Supervisor implements ResilientStore {
       after: intent?.after,
     };
     try {
-      return await this.#serial.run(key, () => this.#writer.write(item, budget));
+      return await this.#traffic.serve(() => this.#serial.run(key, () => this.#writer.write(item, budget)));
     } finally {
       this.#migration.kick();
     }

@@ -1,8 +1,10 @@
 import type { ModeSwitch } from './mode.js';
-import { paced } from './pace.js';
+import { type Pace, paced } from './pace.js';
 import type { Shadow } from './shadow.js';
+import type { Traffic } from './traffic.js';
 
 export interface WarmingParts {
+  readonly traffic: Traffic;
   readonly modes: ModeSwitch;
   readonly shadow: Shadow;
   /** The span in which the store reports changes now; `undefined`: it does not. */
@@ -20,12 +22,14 @@ const WIDTH = 4;
  */
 export class Warming {
   readonly #parts: WarmingParts;
+  readonly #pace: Pace;
   #warmed: number | undefined;
   #running = false;
   #closed = false;
 
   constructor(parts: WarmingParts) {
     this.#parts = parts;
+    this.#pace = { width: WIDTH, traffic: parts.traffic };
   }
 
   kick(): void {
@@ -43,7 +47,7 @@ export class Warming {
     const { shadow, modes, watching, read } = this.#parts;
     const going = (): boolean => !this.#closed && modes.read.closed && watching() === watch;
     const cold = shadow.keys().filter(key => shadow.peek(key)?.confirmed.watch !== watch);
-    const done = await paced(cold.toReversed(), WIDTH, async key => going() && read(key));
+    const done = await paced(cold.toReversed(), this.#pace, async key => going() && read(key));
     if (done && going()) this.#warmed = watch;
   }
 }
