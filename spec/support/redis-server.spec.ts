@@ -324,6 +324,38 @@ describe('test support', () => {
       expect(await ask(proxy.port, 'PING')).to.equal('+PONG');
     });
 
+    it('loses requests one way, and passes the replies that were under way', async () => {
+      client.send('BLPOP list 0');
+      await until(async () => (await ask(server.port, 'CLIENT LIST')).includes('cmd=blpop'));
+      proxy.mode = 'drop-requests';
+      client.send('SET colour green');
+      await until(() => proxy.lost > 0);
+      await ask(server.port, 'RPUSH list first');
+      await until(() => client.text.includes('first'));
+      expect(await ask(server.port, 'GET colour')).to.equal('$-1');
+      proxy.mode = 'pass';
+      await client.closed;
+    });
+
+    it('lets bytes through at its rate, in order', async () => {
+      await ask(server.port, `SET large ${'x'.repeat(2_000)}`);
+      proxy.rate = 10_000;
+      const began = performance.now();
+      client.send('GET large');
+      client.send('PING');
+      await until(() => client.text.endsWith('+PONG\r\n'));
+      expect(client.text).to.have.length(2_000 + '$2000\r\n\r\n+PONG\r\n'.length);
+      expect(performance.now() - began).to.be.at.least(200);
+    });
+
+    it('leads to another server once it is retargeted', async () => {
+      const other = await RedisServer.start();
+      await ask(other.port, 'SET owner other');
+      proxy.retarget(other.port);
+      await client.closed;
+      expect(await ask(proxy.port, 'GET owner')).to.equal('$5\r\nother');
+    });
+
     it('loses a request in a blackhole, and ends that connection afterwards', async () => {
       proxy.mode = 'blackhole';
       client.send('SET colour green');

@@ -3,10 +3,11 @@ import { type Server, type Socket, connect, createServer } from 'node:net';
 /**
  * - pass: forwards.
  * - blackhole: reads and discards both ways; connections stay open, a close is not passed on.
- * - drop-replies: forwards requests and discards replies.
+ * - drop-requests: discards requests, and forwards replies; a close is lost as bytes are.
+ * - drop-replies: forwards requests, and discards replies; a close is lost as bytes are.
  * - refuse: destroys the connections there are, and closes new ones at once.
  */
-export type ProxyMode = 'pass' | 'blackhole' | 'drop-replies' | 'refuse';
+export type ProxyMode = 'pass' | 'blackhole' | 'drop-requests' | 'drop-replies' | 'refuse';
 
 const HOST = '127.0.0.1';
 
@@ -19,18 +20,23 @@ interface Delivery {
 class Lane {
   #queue: Delivery[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #idleAt = 0;
 
-  put(delay: number, run: () => void): void {
-    if (delay <= 0 && this.#queue.length === 0) {
+  /** `sending`: ms for which the lane is busy with this, and the next one has to wait. */
+  put(delay: number, sending: number, run: () => void): void {
+    const now = performance.now();
+    if (delay <= 0 && sending <= 0 && this.#queue.length === 0 && this.#idleAt <= now) {
       run();
       return;
     }
-    this.#queue.push({ due: performance.now() + delay, run });
+    this.#idleAt = Math.max(now, this.#idleAt) + sending;
+    this.#queue.push({ due: this.#idleAt + delay, run });
     this.#arm();
   }
 
   clear(): void {
     this.#queue = [];
+    this.#idleAt = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -60,13 +66,18 @@ class Lane {
 interface Wire {
   mode: ProxyMode;
   delay: number;
+  rate: number;
   lost: number;
 }
 
 type Direction = 'requests' | 'replies';
 
 function isLost(mode: ProxyMode, direction: Direction): boolean {
-  return mode === 'blackhole' || (mode === 'drop-replies' && direction === 'replies');
+  return mode === 'blackhole' || mode === `drop-${direction}`;
+}
+
+function loses(mode: ProxyMode): boolean {
+  return isLost(mode, 'requests') || isLost(mode, 'replies');
 }
 
 /** A client's connection, and the one to the server that goes with it. */
@@ -98,13 +109,14 @@ class Link {
 
   // No backpressure: a test's traffic is small, and a paused socket would not notice a blackhole.
   #join(direction: Direction, from: Socket, to: Socket): void {
-    from.on('data', chunk => this.#later(direction, () => this.#forward(direction, chunk, to)));
-    from.on('end', () => this.#later(direction, () => this.#unlessCut(() => to.end())));
-    from.on('error', () => this.#later(direction, () => this.#unlessCut(() => to.destroy())));
+    from.on('data', chunk => this.#later(direction, chunk.length, () => this.#forward(direction, chunk, to)));
+    from.on('end', () => this.#later(direction, 0, () => this.#unlessLost(direction, () => to.end())));
+    from.on('error', () => this.#later(direction, 0, () => this.#unlessLost(direction, () => to.destroy())));
   }
 
-  #later(direction: Direction, run: () => void): void {
-    this.#lanes[direction].put(this.#wire.delay, run);
+  #later(direction: Direction, bytes: number, run: () => void): void {
+    const { delay, rate } = this.#wire;
+    this.#lanes[direction].put(delay, (bytes * 1000) / rate, run);
   }
 
   #forward(direction: Direction, chunk: Buffer, to: Socket): void {
@@ -113,8 +125,8 @@ class Link {
   }
 
   // A cut cable does not carry the news that the other end is gone.
-  #unlessCut(run: () => void): void {
-    if (this.#wire.mode !== 'blackhole') run();
+  #unlessLost(direction: Direction, run: () => void): void {
+    if (!isLost(this.#wire.mode, direction)) run();
   }
 }
 
@@ -122,9 +134,9 @@ class Link {
 export class TcpProxy {
   readonly port: number;
   readonly url: string;
-  readonly #wire: Wire = { mode: 'pass', delay: 0, lost: 0 };
+  readonly #wire: Wire = { mode: 'pass', delay: 0, rate: Infinity, lost: 0 };
   readonly #links = new Set<Link>();
-  readonly #targetPort: number;
+  #targetPort: number;
   readonly #listener: Server;
 
   static async start(targetPort: number): Promise<TcpProxy> {
@@ -157,8 +169,7 @@ export class TcpProxy {
     const before = this.#wire.mode;
     this.#wire.mode = mode;
     if (mode === before) return;
-    const losing = before === 'blackhole' || before === 'drop-replies';
-    if (mode === 'refuse' || (losing && mode !== 'blackhole')) this.reset();
+    if (mode === 'refuse' || (loses(before) && mode !== 'blackhole')) this.reset();
   }
 
   /** Milliseconds added in each direction, for what arrives from now on. */
@@ -170,9 +181,24 @@ export class TcpProxy {
     this.#wire.delay = ms;
   }
 
+  /** Bytes a second in each direction, for what arrives from now on. Infinity: no limit. */
+  get rate(): number {
+    return this.#wire.rate;
+  }
+
+  set rate(bytes: number) {
+    this.#wire.rate = bytes;
+  }
+
   /** How many bytes were discarded so far: a test can wait for the loss instead of sleeping. */
   get lost(): number {
     return this.#wire.lost;
+  }
+
+  /** Leads to another server from now on, as when a name does: the connections there are end. */
+  retarget(port: number): void {
+    this.#targetPort = port;
+    this.reset();
   }
 
   /** Destroys the connections there are. */
