@@ -15,7 +15,7 @@ export interface Setup {
   readonly proxied?: boolean;
   /** Redis is not there when the instances start. */
   readonly down?: boolean;
-  /** The instances log in to Redis as this user, whom `prepare` has to make. */
+  /** The instances log in to Redis as this user, whom the lab makes. */
   readonly redisUser?: string;
   /** App processes of its own, because the fault spoils them. */
   readonly own?: { readonly nodeArgs?: readonly string[] };
@@ -114,6 +114,31 @@ export class Lab {
     return this.#admin.sendCommand(args);
   }
 
+  /** As `command`, over a new connection: the lab's own may be waiting for an answer. */
+  ask(...args: string[]): Promise<unknown> {
+    return this.askAt(this.redis.port, ...args);
+  }
+
+  async askAt(port: number, ...args: string[]): Promise<unknown> {
+    const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return await client.sendCommand(args);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  /** A command that is not answered while its fault lasts. */
+  background(...args: string[]): void {
+    this.command(...args).catch(() => undefined);
+  }
+
+  makeUser(name: string): Promise<unknown> {
+    return this.command('ACL', 'SETUSER', name, 'on', '>app', '~*', '+@all');
+  }
+
   /** Another server, which ends with this lab. */
   async addServer(args: readonly string[]): Promise<RedisServer> {
     const server = await RedisServer.start({ args });
@@ -180,8 +205,7 @@ export class Lab {
     const { own, proxied, down } = this.setup;
     await this.#admin.connect();
     if ((await this.command('DBSIZE')) !== 0) throw new Error('Redis is not empty');
-    if (this.setup.redisUser)
-      await this.command('ACL', 'SETUSER', this.setup.redisUser, 'on', '>app', '~*', '+@all');
+    if (this.setup.redisUser) await this.makeUser(this.setup.redisUser);
     if (proxied)
       for (const name of ['A', 'B'] as const) this.#proxies.set(name, await TcpProxy.start(this.redis.port));
     if (down) await this.redis.kill();

@@ -30,6 +30,7 @@ export class Site {
   /** A load balancer would send nobody there now. */
   drained = false;
   readonly #port: number;
+  #waiting = 0;
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor(name: string, port: number) {
@@ -38,8 +39,22 @@ export class Site {
     this.#port = port;
   }
 
+  /** Whether nobody waits for an answer. */
+  get idle(): boolean {
+    return this.#waiting === 0;
+  }
+
   /** Never rejects. */
-  ask(path: string, { cookie, body }: Call): Promise<Answer> {
+  async ask(path: string, call: Call): Promise<Answer> {
+    this.#waiting += 1;
+    try {
+      return await this.#exchange(path, call);
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #exchange(path: string, { cookie, body }: Call): Promise<Answer> {
     const began = performance.now();
     const payload = body && JSON.stringify(body);
     const headers = {

@@ -1,0 +1,207 @@
+import { now } from '../protocol.js';
+import type { Scenario, Stage } from '../scenario.js';
+import { User } from '../user.js';
+
+const HOUR = 3_600_000;
+const persistent = { persistent: true } as const;
+const DIES = 'A process that dies';
+/** Enough for the drain to take a while. */
+const MANY = 300;
+const DELAY = 10;
+
+const kill = ({ lab }: Stage): Promise<void> => lab.redis.kill();
+const restart = ({ lab }: Stage): Promise<void> => lab.redis.restart();
+
+/** Sessions that are born in the outage, at A: each waits in its journal. */
+async function flood({ lab, book }: Stage, padding = 0): Promise<void> {
+  const queue = Array.from({ length: MANY }, (_, index) => index).values();
+  const arrive = async (): Promise<void> => {
+    for (const index of queue) await new User(`many-${index}`, book, padding).write(lab.a.site);
+  };
+  await Promise.all(Array.from({ length: 8 }, arrive));
+}
+
+async function leaveAndFlood(stage: Stage): Promise<void> {
+  await stage.traffic.leave();
+  await flood(stage);
+}
+
+/** Until A has brought some of what waits into Redis, and not all. */
+async function midMigration({ lab }: Stage): Promise<void> {
+  const reached = await lab.until(async () => {
+    const { backlog } = await lab.a.app.status();
+    return backlog < MANY * 0.8;
+  }, 10_000);
+  const { backlog } = await lab.a.app.status();
+  if (!reached || backlog === 0) throw new Error(`not in mid-migration: ${backlog} wait`);
+}
+
+/** New visitors go elsewhere, and those under way are answered, before a process ends. */
+async function drainSite({ lab }: Stage): Promise<void> {
+  lab.a.site.drained = true;
+  await lab.until(() => Promise.resolve(lab.a.site.idle), 5_000);
+}
+
+const CLOCKS: readonly Scenario[] = [
+  {
+    name: 'clock-ahead',
+    fault: 'kill -9 of Redis, while the clock of A is an hour ahead',
+    setup: { ...persistent, a: { clockShift: HOUR } },
+    begin: kill,
+    end: restart,
+    libraryOnly: true,
+  },
+  {
+    name: 'clock-jump',
+    fault: 'kill -9 of Redis; meanwhile the clock of A is set an hour back, and that of B an hour forth',
+    setup: persistent,
+    begin: kill,
+    during: async ({ lab, traffic }) => {
+      await lab.a.app.order({ act: 'shift', ms: -HOUR });
+      await lab.b.app.order({ act: 'shift', ms: HOUR });
+      await traffic.leave();
+    },
+    end: restart,
+    libraryOnly: true,
+  },
+];
+
+const STARTS: readonly Scenario[] = [
+  {
+    name: 'down-at-start',
+    fault: 'Redis is not there when both instances start',
+    setup: { ...persistent, down: true },
+    begin: () => undefined,
+    end: restart,
+  },
+  {
+    name: 'second-outage',
+    fault: 'killed again in the middle of the migration',
+    setup: { ...persistent, proxied: true },
+    begin: kill,
+    during: leaveAndFlood,
+    end: async stage => {
+      const { lab } = stage;
+      for (const proxy of lab.proxies) proxy.delay = DELAY;
+      await lab.redis.restart();
+      await midMigration(stage);
+      await lab.redis.kill();
+      for (const proxy of lab.proxies) proxy.delay = 0;
+      await lab.a.app.awaitEvent('store:degraded', 5_000, now() - 50);
+      await lab.redis.restart();
+    },
+  },
+  {
+    name: 'roaming',
+    fault: 'kill -9; sessions are born at A in the outage, and then write at B, which has never seen them',
+    setup: persistent,
+    begin: kill,
+    during: async ({ lab, book, traffic }) => {
+      await traffic.leave();
+      for (let index = 0; index < 20; index += 1) {
+        const user = new User(`roamer-${index}`, book);
+        await user.write(lab.a.site);
+        await user.login(lab.a.site);
+        await user.write(lab.b.site);
+      }
+    },
+    end: restart,
+  },
+];
+
+const SPOILED: readonly Scenario[] = [
+  {
+    name: 'listeners',
+    fault: 'kill -9 of Redis, while every listener of the app throws',
+    setup: { ...persistent, a: { listenersThrow: true }, b: { listenersThrow: true } },
+    begin: kill,
+    end: restart,
+    libraryOnly: true,
+  },
+  {
+    name: 'heap',
+    fault: 'kill -9 of Redis, while A has a small heap, mostly full, and a journal of 10 MB',
+    setup: {
+      ...persistent,
+      own: { nodeArgs: ['--max-old-space-size=110'] },
+      a: { options: { journal: { maxBytes: 24 * 1024 * 1024 } } },
+    },
+    before: ({ lab }) => lab.a.app.order({ act: 'ballast', mb: 50 }),
+    begin: kill,
+    during: async stage => {
+      await stage.traffic.leave();
+      await flood(stage, 16_000);
+    },
+    end: restart,
+  },
+  {
+    name: 'stall',
+    fault: 'the event loop of A stands still for 1.5 s, with a healthy Redis',
+    begin: ({ lab }) => lab.a.app.order({ act: 'stall', ms: 1_500 }),
+    hold: 200,
+    end: () => undefined,
+  },
+  {
+    name: 'stall-outage',
+    fault: 'kill -9 of Redis; meanwhile the event loop of A stands still for 1 s',
+    setup: persistent,
+    begin: kill,
+    during: async ({ lab, traffic }) => {
+      await lab.a.app.order({ act: 'stall', ms: 1_000 });
+      await traffic.leave();
+    },
+    end: restart,
+  },
+];
+
+const ENDS: readonly Scenario[] = [
+  {
+    name: 'sigterm-outage',
+    fault: 'kill -9 of Redis; meanwhile A is ended by SIGTERM, and another takes its place',
+    setup: { ...persistent, own: {} },
+    begin: kill,
+    during: async stage => {
+      const { lab, traffic } = stage;
+      await traffic.leave();
+      await drainSite(stage);
+      await lab.a.app.stop();
+      await lab.replace('A', true);
+    },
+    end: restart,
+    documented: { missed: DIES, lost: DIES, alive: DIES, disagree: DIES },
+  },
+  {
+    name: 'sigterm-migration',
+    fault: 'A is ended by SIGTERM in the middle of the migration',
+    setup: { ...persistent, proxied: true, own: {} },
+    begin: kill,
+    during: leaveAndFlood,
+    end: async stage => {
+      const { lab } = stage;
+      for (const proxy of lab.proxies) proxy.delay = DELAY;
+      await lab.redis.restart();
+      await midMigration(stage);
+      await drainSite(stage);
+      await lab.a.app.stop();
+      for (const proxy of lab.proxies) proxy.delay = 0;
+      await lab.replace('A');
+    },
+  },
+  {
+    name: 'app-killed',
+    fault: 'kill -9 of Redis, and then of A; another takes its place',
+    setup: { ...persistent, own: {} },
+    begin: kill,
+    during: async ({ lab, traffic }) => {
+      await traffic.leave();
+      lab.a.site.drained = true;
+      await lab.a.app.kill();
+      await lab.replace('A', true);
+    },
+    end: restart,
+    documented: { missed: DIES, lost: DIES, alive: DIES, disagree: DIES },
+  },
+];
+
+/** What can become of the instances themselves, mostly while Redis is away. */
+export const INSTANCES: readonly Scenario[] = [...STARTS, ...CLOCKS, ...SPOILED, ...ENDS];
