@@ -12,6 +12,8 @@ export class Account {
   user: string | null = null;
   /** The site that acknowledged the login. */
   home: Site | undefined;
+  /** A read has shown that the login is gone: one miss, however often it is seen. */
+  shownOut = false;
   /** By site name: the number of the last write that was sent, and that was acknowledged. */
   readonly sent = new Map<string, number>();
   readonly acknowledged = new Map<string, number>();
@@ -42,13 +44,13 @@ export class Book {
   readonly notes: string[] = [];
   readonly counts: Record<Count, number> = { errors: 0, missed: 0, lost: 0, alive: 0, disagree: 0 };
   requests = 0;
+  /** ms, since the fault began. */
   slowest = 0;
   /** Reads and writes that were answered without the session, because it could not be read then. */
   unavailable = 0;
   /** Acknowledged writes whose session could not be read, and that are gone. */
   blindLost = 0;
-  /** Epoch ms from which notes count. */
-  origin = now();
+  #origin = now();
 
   open(label: string): Account {
     const account = new Account(label);
@@ -59,7 +61,13 @@ export class Book {
   add(count: Count, what: string, times = 1): void {
     this.counts[count] += times;
     if (this.notes.length < NOTES_KEPT)
-      this.notes.push(`${count}: ${what} (+${((now() - this.origin) / 1000).toFixed(2)} s)`);
+      this.notes.push(`${count}: ${what} (+${((now() - this.#origin) / 1000).toFixed(2)} s)`);
+  }
+
+  /** What was slow before, was not so because of the fault. `at`: epoch ms, from which notes count. */
+  begin(at: number): void {
+    this.#origin = at;
+    this.slowest = 0;
   }
 
   /** A user's request: measured, and an error unless it was answered 200, or the instance was on its way out. */

@@ -60,6 +60,8 @@ export class Lab {
   readonly #admin;
   readonly #instances = new Map<Name, Instance>();
   readonly #own: AppProcess[] = [];
+  readonly #replacements = new Set<Site>();
+  readonly #links: TcpProxy[] = [];
   #repeating: NodeJS.Timeout | undefined;
   #repeated: Promise<unknown> = Promise.resolve();
 
@@ -97,6 +99,11 @@ export class Lab {
 
   get instances(): Instance[] {
     return [this.a, this.b];
+  }
+
+  /** The instances that were there from the start. */
+  get veterans(): Instance[] {
+    return this.instances.filter(({ site }) => !this.#replacements.has(site));
   }
 
   get proxies(): TcpProxy[] {
@@ -146,6 +153,13 @@ export class Lab {
     return server;
   }
 
+  /** A proxy between servers. */
+  async addProxy(port: number): Promise<TcpProxy> {
+    const proxy = await TcpProxy.start(port);
+    this.#links.push(proxy);
+    return proxy;
+  }
+
   /** Does `act` every `ms` from now on, one at a time, until `stopRepeating`. */
   repeat(ms: number, act: (round: number) => unknown): void {
     let round = 0;
@@ -169,7 +183,9 @@ export class Lab {
     const before = this.#instance(name);
     before.site.close();
     const app = await this.#ownProcess();
-    this.#instances.set(name, await Instance.open(app, { ...before.config, away }));
+    const instance = await Instance.open(app, { ...before.config, away });
+    this.#replacements.add(instance.site);
+    this.#instances.set(name, instance);
   }
 
   status(): Promise<Status[]> {
@@ -197,7 +213,7 @@ export class Lab {
     this.redis.thaw();
     await Promise.all([...this.#instances.values()].map(instance => instance.close().catch(() => undefined)));
     await Promise.all(this.#own.map(app => app.kill()));
-    await Promise.all([...this.#proxies.values()].map(proxy => proxy.close()));
+    await Promise.all([...this.#proxies.values(), ...this.#links].map(proxy => proxy.close()));
     await Promise.all([this.redis, ...this.#servers].map(server => server.stop()));
   }
 

@@ -78,13 +78,17 @@ async function breakAndHeal(scenario: Scenario, stage: Stage, began: number): Pr
   const half = (scenario.hold ?? HOLD) / 2;
   // With Redis away from the start, the fault is as old as the instances.
   const broken = lab.setup.down ? began : now();
-  book.origin = broken;
+  book.begin(broken);
   await scenario.begin(stage);
   await sleep(half);
-  await (scenario.during ? scenario.during(stage) : traffic.leave());
+  await scenario.during?.(stage);
+  // They may wait for Redis, and must not make the fault last longer.
+  const leaving = scenario.during ? undefined : traffic.leave();
   await sleep(half);
   await scenario.end(stage);
-  return { broken, healed: now() };
+  const healed = now();
+  await leaving;
+  return { broken, healed };
 }
 
 async function rowOf(scenario: Scenario, { lab, book }: Stage, { broken, healed }: Times): Promise<Row> {
@@ -98,7 +102,8 @@ async function rowOf(scenario: Scenario, { lab, book }: Stage, { broken, healed 
     ledger: status.reduce((sum, { losses }) => sum + losses, 0),
     unavailable,
     blindLost,
-    detected: latest(lab.instances, instance => firstAfter(instance, 'store:degraded', broken)),
+    // An instance that was opened in the middle of it has not detected anything.
+    detected: latest(lab.veterans, instance => firstAfter(instance, 'store:degraded', broken)),
     recovered: latest(lab.instances, instance => lastAfter(instance, 'store:recovered', healed)),
     notes,
   };

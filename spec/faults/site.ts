@@ -7,7 +7,7 @@ export interface Answer {
   readonly user: string | null;
   readonly values: Readonly<Record<string, number>>;
   readonly source: string | null;
-  /** Name and value of the session cookie, if it was set. */
+  /** Names and values of the session's cookies, if they were set. */
   readonly cookie: string | undefined;
   readonly ms: number;
 }
@@ -68,9 +68,9 @@ export class Site {
       const fail = (error: Error): void => resolve(answerOf(0, {}, undefined, ms(), error.message));
       const call = request(target, response => {
         read(response).then(text => {
-          const set = response.headers['set-cookie']?.find(line => line.startsWith('session='));
           const status = response.statusCode ?? 0;
-          resolve(answerOf(status, parse(text), set?.split(';', 1)[0], ms(), status === 200 ? '' : text));
+          const cookie = cookieOf(response.headers['set-cookie']);
+          resolve(answerOf(status, parse(text), cookie, ms(), status === 200 ? '' : text));
         }, fail);
       });
       call.setTimeout(REQUEST_LIMIT, () => call.destroy(new Error(`no answer in ${REQUEST_LIMIT} ms`)));
@@ -81,6 +81,11 @@ export class Site {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** All that were set, as one header: koa-session has another one for the signature. */
+function cookieOf(lines: readonly string[] | undefined): string | undefined {
+  return lines?.map(line => line.split(';', 1)[0]).join('; ');
 }
 
 async function read(response: IncomingMessage): Promise<string> {

@@ -35,7 +35,7 @@ export class User {
   async read(site: Site): Promise<Answer> {
     const { account } = this;
     const expected = account.own.get(site.id) ?? 0;
-    const user = account.home?.id === site.id ? account.user : undefined;
+    const user = account.home?.id === site.id && !account.shownOut ? account.user : undefined;
     const answer = await this.#ask('read', site, '/me');
     if (answer.status !== 200 || answer.source === 'unavailable') return answer;
     const found = answer.values[site.name] ?? 0;
@@ -43,6 +43,8 @@ export class User {
     if (found >= expected && whose) return answer;
     const what = `${account.label} at ${site.name} reads ${found} of ${expected}, user ${answer.user}, ${answer.source}`;
     this.#book.add('missed', what);
+    account.own.set(site.id, found);
+    account.shownOut ||= !whose;
     return answer;
   }
 

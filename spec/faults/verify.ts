@@ -26,8 +26,8 @@ async function compare(book: Book, account: Account, sites: readonly Site[]): Pr
   const views = answers.map(({ status, user, values }) => JSON.stringify([status, user, sorted(values)]));
   if (!first || views.some(view => view !== views[0]))
     book.add('disagree', `${account.label}: ${views.join(' and ')}`);
-  const foreign = answers.find(({ source }) => source !== null && source !== 'primary');
-  if (foreign) book.add('disagree', `${account.label} comes from ${foreign.source}`);
+  const unsettled = answers.find(({ source }) => source === 'journal' || source === 'shadow');
+  if (unsettled) book.add('disagree', `${account.label} comes from ${unsettled.source}`);
   // The worst view counts once: a write that one instance cannot see is as good as lost.
   for (const [key, number] of account.acknowledged) {
     const missing = number - Math.min(...answers.map(({ values }) => values[key] ?? 0));
@@ -49,14 +49,18 @@ async function final(
   enough: (answer: Answer) => boolean = () => false,
 ): Promise<Answer> {
   const late = performance.now() + LIMIT;
-  const done = (answer: Answer): boolean =>
-    enough(answer) || (answer.status === 200 && ['primary', 'new', null].includes(answer.source));
+  const done = (answer: Answer): boolean => enough(answer) || isFinal(answer);
   let answer = await site.ask('/me', { cookie });
   while (!done(answer) && performance.now() < late) {
     await sleep(POLL);
     answer = await site.ask('/me', { cookie });
   }
   return answer;
+}
+
+/** Comes from Redis, be it that nothing is there. */
+function isFinal({ status, source }: Answer): boolean {
+  return status === 200 && ['primary', 'new', null].includes(source);
 }
 
 function sorted(values: Readonly<Record<string, number>>): [string, number][] {

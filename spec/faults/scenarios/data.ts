@@ -10,13 +10,14 @@ const STALE = 500;
 
 /** A replica that has everything, and then hears of nothing more. */
 async function lagging(lab: Lab): Promise<RedisServer> {
-  const replica = await lab.addServer(['--replicaof', '127.0.0.1', String(lab.redis.port)]);
+  const link = await lab.addProxy(lab.redis.port);
+  const replica = await lab.addServer(['--replicaof', '127.0.0.1', String(link.port)]);
   const synced = await lab.until(async () => {
     const info = String(await lab.command('INFO', 'replication'));
     return /slave0:.*state=online/.test(info);
   }, 5_000);
   if (!synced) throw new Error('the replica does not follow');
-  replica.freeze();
+  link.mode = 'blackhole';
   await sleep(STALE);
   return replica;
 }
@@ -30,7 +31,7 @@ export const DATA: readonly Scenario[] = [
     fault: 'FLUSHALL on a live Redis: a wish',
     begin: ({ lab }) => lab.command('FLUSHALL'),
     end: () => undefined,
-    documented: { missed: 'FLUSHALL', lost: 'FLUSHALL' },
+    documented: { missed: 'A live FLUSHALL', lost: 'A live FLUSHALL', disagree: 'A live FLUSHALL' },
   },
   {
     name: 'restart-empty',
@@ -55,15 +56,26 @@ export const DATA: readonly Scenario[] = [
   {
     name: 'lagging-replica',
     fault: 'the master dies, and a replica that lags behind is promoted',
-    setup: { proxied: true },
+    setup: { proxied: true, serverArgs: ['--repl-diskless-sync-delay', '0'] },
     before: async ({ lab }) => void replicas.set(lab, await lagging(lab)),
     begin: ({ lab }) => lab.redis.kill(),
     end: async ({ lab }) => {
       const replica = replicas.get(lab);
       if (!replica) throw new Error('no replica');
-      replica.thaw();
       await lab.askAt(replica.port, 'REPLICAOF', 'NO', 'ONE');
       for (const proxy of lab.proxies) proxy.retarget(replica.port);
+    },
+  },
+  {
+    name: 'wrong-server',
+    fault: 'the name leads to another, empty Redis for a while, and then back',
+    setup: { proxied: true },
+    begin: async ({ lab }) => {
+      const other = await lab.addServer([]);
+      for (const proxy of lab.proxies) proxy.retarget(other.port);
+    },
+    end: ({ lab }) => {
+      for (const proxy of lab.proxies) proxy.retarget(lab.redis.port);
     },
   },
 ];

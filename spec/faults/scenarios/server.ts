@@ -52,7 +52,13 @@ const MEMORY: readonly Scenario[] = [
       await fill(lab, 5_000);
     },
     end: ({ lab }) => config(lab, 'maxmemory', '100mb'),
-    documented: { missed: 'An evicting Redis', lost: 'An evicting Redis', alive: 'An evicting Redis' },
+    documented: {
+      errors: 'An evicting Redis',
+      missed: 'An evicting Redis',
+      lost: 'An evicting Redis',
+      alive: 'An evicting Redis',
+      disagree: 'An evicting Redis',
+    },
   },
 ];
 
