@@ -19,6 +19,8 @@ export class Account {
   readonly acknowledged = new Map<string, number>();
   /** The same for writes that were acknowledged while the session could not be read. */
   readonly blind = new Map<string, number>();
+  /** Ids of the sites that keep a blind write: until Redis has it they know of the session no more than that. */
+  readonly blindAt = new Set<string>();
   /** By site id: what reads there must show. */
   readonly own = new Map<string, number>();
   /** Ended: by an acknowledged logout. Unclear: a login or logout failed, so nobody knows. */

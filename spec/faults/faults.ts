@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { stopAllServers } from '../support/redis-server.js';
+import { refuseUndocumented } from './documented.js';
 import { breaches, play, type Row } from './play.js';
 import { AppProcess, stopAllApps, type Subject } from './processes.js';
 import type { Scenario } from './scenario.js';
@@ -24,6 +25,7 @@ function readWishes(): Wishes {
       peer: { type: 'boolean', default: false },
     },
   });
+  refuseUndocumented(SCENARIOS);
   const subject = values.peer ? 'peer' : 'library';
   const names = values.only.split(',').filter(name => name !== '');
   const unknown = names.find(name => !SCENARIOS.some(each => each.name === name));

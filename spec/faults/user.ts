@@ -23,7 +23,7 @@ export class User {
     const answer = await this.#ask('write', site, '/write', body);
     if (answer.status !== 200) return answer;
     // A blind write only adds what Redis turns out to lack, so it is kept apart.
-    if (answer.source === 'unavailable') this.#blind(site, value);
+    if (this.#isBlind(site, answer)) this.#keepBlind(site, value);
     else {
       account.acknowledged.set(site.name, value);
       account.own.set(site.id, value);
@@ -37,7 +37,7 @@ export class User {
     const expected = account.own.get(site.id) ?? 0;
     const user = account.home?.id === site.id && !account.shownOut ? account.user : undefined;
     const answer = await this.#ask('read', site, '/me');
-    if (answer.status !== 200 || answer.source === 'unavailable') return answer;
+    if (answer.status !== 200 || this.#isBlind(site, answer)) return answer;
     const found = answer.values[site.name] ?? 0;
     const whose = user === undefined || answer.user === user;
     if (found >= expected && whose) return answer;
@@ -81,8 +81,16 @@ export class User {
     }
   }
 
-  #blind(site: Site, value: number): void {
+  /** Whether this instance could not read the session, and has no more of it than what it was told meanwhile. */
+  #isBlind({ id }: Site, { source }: Answer): boolean {
+    const { blindAt } = this.account;
+    if (source === 'primary') blindAt.delete(id);
+    return source === 'unavailable' || (source === 'journal' && blindAt.has(id));
+  }
+
+  #keepBlind(site: Site, value: number): void {
     const { account } = this;
+    account.blindAt.add(site.id);
     if (!account.acknowledged.has(site.name)) account.blind.set(site.name, value);
   }
 

@@ -21,25 +21,47 @@ export async function verify(book: Book, sites: readonly Site[]): Promise<void> 
 }
 
 async function compare(book: Book, account: Account, sites: readonly Site[]): Promise<void> {
-  const answers = await Promise.all(sites.map(site => final(site, account.cookie)));
-  const [first] = answers;
-  const views = answers.map(({ status, user, values }) => JSON.stringify([status, user, sorted(values)]));
-  if (!first || views.some(view => view !== views[0]))
-    book.add('disagree', `${account.label}: ${views.join(' and ')}`);
-  const unsettled = answers.find(({ source }) => source === 'journal' || source === 'shadow');
-  if (unsettled) book.add('disagree', `${account.label} comes from ${unsettled.source}`);
-  // The worst view counts once: a write that one instance cannot see is as good as lost.
+  const answers = await converged(account, sites);
+  if (!agree(answers)) book.add('disagree', `${account.label}: ${answers.map(viewOf).join(' and ')}`);
+  const waiting = answers.find(({ source }) => source === 'journal' || source === 'shadow');
+  if (waiting) book.add('disagree', `${account.label} comes from ${waiting.source}`);
   for (const [key, number] of account.acknowledged) {
-    const missing = number - Math.min(...answers.map(({ values }) => values[key] ?? 0));
+    const missing = missingOf(answers, key, number);
     if (missing > 0)
       book.add('lost', `${account.label} lacks ${missing} of ${number} writes at ${key}`, missing);
   }
-  for (const [key, number] of account.blind) {
-    const missing = number - Math.min(...answers.map(({ values }) => values[key] ?? 0));
-    if (missing > 0) book.blindLost += missing;
-  }
+  for (const [key, number] of account.blind) book.blindLost += missingOf(answers, key, number);
   if (account.home && answers.some(({ user }) => user !== account.user))
     book.add('lost', `${account.label}: the login is gone`);
+}
+
+/** After a loss of data a session may be whole again only once its user has come to each instance that knew it. */
+async function converged(account: Account, sites: readonly Site[]): Promise<readonly Answer[]> {
+  const ask = (): Promise<Answer[]> => Promise.all(sites.map(site => final(site, account.cookie)));
+  const late = performance.now() + LIMIT;
+  let answers = await ask();
+  while (!isWhole(account, answers) && performance.now() < late) {
+    await sleep(POLL);
+    answers = await ask();
+  }
+  return answers;
+}
+
+function isWhole({ acknowledged }: Account, answers: readonly Answer[]): boolean {
+  return agree(answers) && [...acknowledged].every(([key, number]) => missingOf(answers, key, number) === 0);
+}
+
+/** The worst view counts: a write that one instance cannot see is as good as lost. */
+function missingOf(answers: readonly Answer[], key: string, number: number): number {
+  return Math.max(0, number - Math.min(...answers.map(({ values }) => values[key] ?? 0)));
+}
+
+function agree(answers: readonly Answer[]): boolean {
+  return new Set(answers.map(viewOf)).size === 1;
+}
+
+function viewOf({ status, user, values }: Answer): string {
+  return JSON.stringify([status, user, sorted(values)]);
 }
 
 /** What Redis holds: asked again until the answer is not one of the fallback, or is already final. */

@@ -90,6 +90,7 @@ const STARTS: readonly Scenario[] = [
       await lab.a.app.awaitEvent('store:degraded', 5_000, now() - 50);
       await lab.redis.restart();
     },
+    libraryOnly: true,
   },
   {
     name: 'roaming',
@@ -191,6 +192,7 @@ const ENDS: readonly Scenario[] = [
       for (const proxy of lab.proxies) proxy.delay = 0;
       await lab.replace('A');
     },
+    libraryOnly: true,
   },
   {
     name: 'app-killed',

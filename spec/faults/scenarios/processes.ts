@@ -15,6 +15,7 @@ function frozen(seconds: number): Scenario {
 
 /** What can become of the process of Redis. */
 export const PROCESSES: readonly Scenario[] = [
+  { name: 'none', fault: 'none, to compare', begin: () => undefined, end: () => undefined },
   {
     name: 'kill',
     fault: 'kill -9 of Redis, restarted with all its data',
