@@ -104,7 +104,7 @@ async function rowOf(scenario: Scenario, { lab, book }: Stage, { broken, healed 
     blindLost,
     // An instance that was opened in the middle of it has not detected anything.
     detected: latest(lab.veterans, instance => firstAfter(instance, 'store:degraded', broken)),
-    recovered: latest(lab.instances, instance => lastAfter(instance, 'store:recovered', healed)),
+    recovered: latest(lab.instances, instance => firstAfter(instance, 'store:recovered', healed)),
     notes,
   };
 }
@@ -120,11 +120,6 @@ function latest(
 
 function firstAfter({ app }: Instance, name: string, since: number): number | undefined {
   const event = app.events.find(each => each.name === name && each.at >= since);
-  return event && event.at - since;
-}
-
-function lastAfter({ app }: Instance, name: string, since: number): number | undefined {
-  const event = app.events.findLast(each => each.name === name && each.at >= since);
   return event && event.at - since;
 }
 

@@ -28,12 +28,10 @@ async function leaveAndFlood(stage: Stage): Promise<void> {
 
 /** Until A has brought some of what waits into Redis, and not all. */
 async function midMigration({ lab }: Stage): Promise<void> {
-  const reached = await lab.until(async () => {
-    const { backlog } = await lab.a.app.status();
-    return backlog < MANY * 0.8;
-  }, 10_000);
-  const { backlog } = await lab.a.app.status();
-  if (!reached || backlog === 0) throw new Error(`not in mid-migration: ${backlog} wait`);
+  const { backlog: before } = await lab.a.app.status();
+  const began = await lab.until(async () => (await lab.a.app.status()).backlog < before * 0.9, 10_000);
+  const { backlog, mode } = await lab.a.app.status();
+  if (!began || backlog === 0) throw new Error(`not in mid-migration: ${mode}, ${backlog} of ${before} wait`);
 }
 
 /** New visitors go elsewhere, and those under way are answered, before a process ends. */
