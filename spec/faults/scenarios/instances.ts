@@ -5,15 +5,16 @@ import { User } from '../user.js';
 const HOUR = 3_600_000;
 const persistent = { persistent: true } as const;
 const DIES = 'A process that dies';
-/** Enough for the drain to take a while. */
+/** Enough, and through little enough, for the drain to take seconds. */
 const MANY = 300;
-const DELAY = 10;
+const LARGE = 4_000;
+const NARROW = 400_000;
 
 const kill = ({ lab }: Stage): Promise<void> => lab.redis.kill();
 const restart = ({ lab }: Stage): Promise<void> => lab.redis.restart();
 
 /** Sessions that are born in the outage, at A: each waits in its journal. */
-async function flood({ lab, book }: Stage, padding = 0): Promise<void> {
+async function flood({ lab, book }: Stage, padding: number): Promise<void> {
   const queue = Array.from({ length: MANY }, (_, index) => index).values();
   const arrive = async (): Promise<void> => {
     for (const index of queue) await new User(`many-${index}`, book, padding).write(lab.a.site);
@@ -23,13 +24,13 @@ async function flood({ lab, book }: Stage, padding = 0): Promise<void> {
 
 async function leaveAndFlood(stage: Stage): Promise<void> {
   await stage.traffic.leave();
-  await flood(stage);
+  await flood(stage, LARGE);
 }
 
 /** Until A has brought some of what waits into Redis, and not all. */
 async function midMigration({ lab }: Stage): Promise<void> {
   const { backlog: before } = await lab.a.app.status();
-  const began = await lab.until(async () => (await lab.a.app.status()).backlog < before * 0.9, 10_000);
+  const began = await lab.until(async () => (await lab.a.app.status()).backlog < before * 0.9, 15_000);
   const { backlog, mode } = await lab.a.app.status();
   if (!began || backlog === 0) throw new Error(`not in mid-migration: ${mode}, ${backlog} of ${before} wait`);
 }
@@ -80,11 +81,11 @@ const STARTS: readonly Scenario[] = [
     during: leaveAndFlood,
     end: async stage => {
       const { lab } = stage;
-      for (const proxy of lab.proxies) proxy.delay = DELAY;
+      for (const proxy of lab.proxies) proxy.rate = NARROW;
       await lab.redis.restart();
       await midMigration(stage);
       await lab.redis.kill();
-      for (const proxy of lab.proxies) proxy.delay = 0;
+      for (const proxy of lab.proxies) proxy.rate = Infinity;
       await lab.a.app.awaitEvent('store:degraded', 5_000, now() - 50);
       await lab.redis.restart();
     },
@@ -127,7 +128,7 @@ const SPOILED: readonly Scenario[] = [
     fault: 'kill -9 of Redis, while A has a small heap, mostly full, and a journal of 10 MB',
     setup: {
       ...persistent,
-      own: { nodeArgs: ['--max-old-space-size=110'] },
+      own: { nodeArgs: ['--max-old-space-size=128'] },
       a: { options: { journal: { maxBytes: 24 * 1024 * 1024 } } },
     },
     before: ({ lab }) => lab.a.app.order({ act: 'ballast', mb: 50 }),
@@ -182,12 +183,12 @@ const ENDS: readonly Scenario[] = [
     during: leaveAndFlood,
     end: async stage => {
       const { lab } = stage;
-      for (const proxy of lab.proxies) proxy.delay = DELAY;
+      for (const proxy of lab.proxies) proxy.rate = NARROW;
       await lab.redis.restart();
       await midMigration(stage);
       await drainSite(stage);
       await lab.a.app.stop();
-      for (const proxy of lab.proxies) proxy.delay = 0;
+      for (const proxy of lab.proxies) proxy.rate = Infinity;
       await lab.replace('A');
     },
     libraryOnly: true,
