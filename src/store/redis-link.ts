@@ -214,10 +214,13 @@ export class RedisLink {
 
   /** One timer watches all commands in flight, and stops when none is. */
   #guard(): void {
+    const due = this.#clock.monotonic() + WATCH_EVERY;
     this.#watch ??= this.#clock.after(WATCH_EVERY, () => {
       this.#watch = undefined;
       if (this.#traffic.pending === 0 || this.#state.is !== 'ready') return;
-      const silent = this.#clock.monotonic() - this.#traffic.lastReply > SILENCE_ALLOWED;
+      const now = this.#clock.monotonic();
+      // A watchman who slept has not heard what arrived meanwhile.
+      const silent = now - due < WATCH_EVERY && now - this.#traffic.lastReply > SILENCE_ALLOWED;
       if (silent) this.#lose(this.#state.connection, new StoreFault('ambiguous', 'timeout'));
       else this.#guard();
     });
