@@ -10,7 +10,7 @@ import { breaches, play, type Row } from './play.js';
 import { AppProcess, stopAllApps, type Subject } from './processes.js';
 import type { Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios/all.js';
-import { summary, table } from './table.js';
+import { legend, summary, table } from './table.js';
 
 interface Wishes {
   readonly scenarios: readonly Scenario[];
@@ -60,7 +60,7 @@ async function run({ scenarios, subject }: Wishes): Promise<number> {
       );
     }
   }
-  console.log(`\n${table(rows)}\n`);
+  console.log(`\n${table(rows, subject)}\n\n${legend(rows)}\n`);
   const failing = rows.filter(row => breaches(row).length > 0).length;
   console.log(`${rows.length - failing} of ${scenarios.length} faults held, or are documented`);
   if (broken > 0) return 2;

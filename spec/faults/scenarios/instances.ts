@@ -138,6 +138,7 @@ const SPOILED: readonly Scenario[] = [
       await flood(stage, 16_000);
     },
     end: restart,
+    libraryOnly: true,
   },
   {
     name: 'stall',
