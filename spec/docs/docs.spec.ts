@@ -31,7 +31,9 @@ const NPM_LINES: Readonly<Record<string, { readonly step: string } | { readonly 
   'npm run package': { step: 'npm run package' },
   'npm run bench -- --quick': { step: 'npm run bench -- --quick' },
   'npm run faults': { step: 'npm run faults' },
-  'npm install --prefix spec/faults/peer': { because: 'the peer is compared by hand: ten minutes of waiting' },
+  'npm install --prefix spec/faults/peer': {
+    because: 'the peer is compared by hand: ten minutes of waiting',
+  },
   'npm run faults -- --peer': { because: 'see above; and nobody has promised that the peer holds' },
   'npm run bench': { because: 'numbers from a shared CI machine mean nothing, and it takes four minutes' },
 };

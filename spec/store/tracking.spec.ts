@@ -25,7 +25,11 @@ describe('the Redis store, watching', () => {
     mine = redisStore({ url: server.url });
     other = redisStore({ url: server.url });
     heard = [];
-    mine.watch({ changed: key => void heard.push(key), flushed: () => void heard.push(null) });
+    mine.watch({
+      changed: key => void heard.push(key),
+      flushed: () => void heard.push(null),
+      reached: () => undefined,
+    });
     await Promise.all([mine.read(newKey()), other.read(newKey())]);
   });
   afterEach(() => Promise.all([mine.close(), other.close()]));

@@ -121,7 +121,11 @@ export class Supervisor implements ResilientStore {
       watching: () => store.watching?.(),
       read: key => this.#refresh(key),
     });
-    store.watch?.({ changed: key => this.#changed(witness, key), flushed: () => this.#flushed(witness) });
+    store.watch?.({
+      changed: key => this.#changed(witness, key),
+      flushed: () => this.#flushed(witness),
+      reached: () => this.#reached(),
+    });
     const troubled = (): boolean => this.#modes.mode.state === 'degraded';
     this.#canary = { ...shared, sealCheck: parts.sealCheck };
     this.#probe = new Probe(this.#canary, options.probe, troubled, report => this.#judge(report));
@@ -299,6 +303,11 @@ export class Supervisor implements ResilientStore {
 
   #refresh(key: string): Promise<boolean> {
     return this.#reader.refresh(key, new Budget(this.#parts.clock, this.#options.deadline));
+  }
+
+  /** An outage ends no sooner than a canary finds out. */
+  #reached(): void {
+    if (this.#modes.mode.state === 'degraded') this.#probe.hurry();
   }
 
   #changed(witness: Witness, key: string): void {

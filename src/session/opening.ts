@@ -54,6 +54,7 @@ export class Opening {
     const session = this.#judge(claims.identity, found, claims.born, ms);
     const state = Session.stateOf(session);
     state.tokenCurrent = claims.current;
+    if (!isAnswered(found)) state.patience.spent = ms;
     if (state.base) emit('session:loaded', { session: claims.identity.pseudonym, source: state.source, ms });
     return session;
   }
@@ -122,7 +123,7 @@ export class Opening {
       ...newState(),
       identity,
       base: { record, stamp: stampOf(entry), confirmed, acknowledged: source !== 'journal' },
-      source,
+      source: standing === 'blind' ? 'unavailable' : source,
       born: stored ? 0 : born,
       cookie: stored && born !== 0 ? 'set' : 'keep',
       maxAge: (merged ?? record).maxAge,
@@ -148,4 +149,9 @@ export class Opening {
     const marks = { source: 'journal', orphan: identity.key, force: true, fallback: true } as const;
     return new Session({ ...newState(), ...marks }, this.#parts.actions, dataOf(record));
   }
+}
+
+/** Whether the store itself has spoken. What a request has waited for in vain its commits need not wait for again. */
+function isAnswered(found: Lookup): boolean {
+  return found.state !== 'unavailable' && (found.state !== 'found' || found.source === 'primary');
 }

@@ -53,6 +53,8 @@ type State =
 export interface LinkListener {
   /** The server has said something of itself: at each new connection, and whenever it is inspected. */
   inspected(facts: ServerFacts): void;
+  /** There is a new connection. */
+  ready(): void;
   /** As {@link RedisConnection.onInvalidate}, from the connection in use. */
   invalidated(key: string | null): void;
 }
@@ -191,6 +193,7 @@ export class RedisLink {
     this.#traffic = { pending: 0, lastReply: 0 };
     this.#state = { is: 'ready', connection, tracks: facts.tracks };
     this.#listener.inspected(facts);
+    this.#listener.ready();
     this.#wake();
   }
 

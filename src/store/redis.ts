@@ -72,6 +72,7 @@ export class RedisStore implements SessionStore {
     const link = { open, counter: `${options.prefix}${COUNTER}`, firstWait: options.firstWait };
     this.#link = new RedisLink(link, clock, {
       inspected: facts => this.#inspected(facts),
+      ready: () => this.#watcher?.reached(),
       invalidated: key => this.#invalidated(key),
     });
   }

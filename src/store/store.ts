@@ -55,11 +55,13 @@ export interface SessionStore {
   clockOffset?(): number | undefined;
 }
 
-/** Hears at once of changes by others. Called once for a key, until it is read or put here again. */
+/** Hears at once what happens to a store: of a change by others once for a key, until it is read or put here again. */
 export interface StoreWatcher {
   changed(key: string): void;
   /** All data were deleted, on somebody's order. */
   flushed(): void;
+  /** After a time in which nobody could be asked, the store can be asked again. */
+  reached(): void;
 }
 
 /** When the store last answered for a key (the monotonic ms at which it was asked), and which data set answered. */
