@@ -88,12 +88,18 @@ export class RedisStore implements SessionStore {
 
   /** A foreign value may be huge: no more of it comes here than shows that. */
   async #read(commands: RedisCommands, key: string): Promise<Entry | undefined> {
+    const value = await this.#range(commands, key);
+    // Redis answers alike for what is not there and for an empty string, which would be foreign; and between two questions
+    // something may have come.
+    if (value === undefined || value.length > 0) return value;
+    return Number(await commands.exists(key)) === 1 ? this.#range(commands, key) : undefined;
+  }
+
+  async #range(commands: RedisCommands, key: string): Promise<Entry | undefined> {
     const { maxEntryBytes } = this.#options;
     const value = await commands.getRange(key, 0, maxEntryBytes);
     if (!Buffer.isBuffer(value)) return undefined;
-    if (value.length > maxEntryBytes) return FOREIGN;
-    // Redis answers alike for what is not there and for an empty string, which would be foreign.
-    return value.length > 0 || Number(await commands.exists(key)) === 1 ? value : undefined;
+    return value.length > maxEntryBytes ? FOREIGN : value;
   }
 
   async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
