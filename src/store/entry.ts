@@ -116,7 +116,9 @@ export class Stamps {
   }
 
   #advance(wall: number): void {
-    if (wall > this.#ms) [this.#ms, this.#counter] = [Math.floor(wall), 0];
+    // A corrected clock tells fractions, which must not hide that this ms has begun already.
+    const now = Math.floor(wall);
+    if (now > this.#ms) [this.#ms, this.#counter] = [now, 0];
     else if (this.#counter === MAX_COUNTER) [this.#ms, this.#counter] = [this.#ms + 1, 0];
     else this.#counter += 1;
   }
