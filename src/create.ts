@@ -1,5 +1,5 @@
 import type { Context, Middleware } from 'koa';
-import { type Clock, keepAwake, systemClock } from './clock.js';
+import { type Clock, keepAwake, systemClock, type Timer } from './clock.js';
 import { SessionError } from './errors.js';
 import { createHealthRoute, DEFAULT_HEALTH_PATH, type HealthRouteOptions } from './http/health-route.js';
 import { createMiddleware } from './http/middleware.js';
@@ -231,8 +231,10 @@ async function closeAll(
   clock: Clock,
 ): Promise<LeftBehind> {
   manager.close();
-  const late = new Promise<void>(resolve => clock.after(CLOSE_WITHIN, resolve));
+  let timer: Timer | undefined;
+  const late = new Promise<void>(resolve => (timer = clock.after(CLOSE_WITHIN, resolve)));
   await Promise.race([Promise.allSettled(underWay), late]);
+  timer?.cancel();
   await supervisor.close(CLOSE_WITHIN);
   return supervisor.left;
 }
