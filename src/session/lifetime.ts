@@ -19,6 +19,9 @@ export function deadlineOf(record: SessionRecord): number {
   return Math.min(record.idle ?? record.absolute, record.absolute);
 }
 
+/** A token tells the hour of birth alone: it may be younger by so much, ms. */
+const BORN_WITHIN = 3_600_000;
+
 /** How long sessions, and the ends of sessions, live. */
 export class Lifetime {
   readonly #options: LifetimeOptions;
@@ -83,7 +86,7 @@ export class Lifetime {
 
   /** Whether a session that was born in an outage may still be on its way to the store. */
   isAwaited(born: number): boolean {
-    return born !== 0 && this.#clock.wall() - born <= this.#options.maxOutage;
+    return born !== 0 && this.#clock.wall() - born <= this.#options.maxOutage + BORN_WITHIN;
   }
 
   #idleTimeoutOf(state: SessionState): number | false {
