@@ -124,7 +124,7 @@ export class Reader {
     const found = seen('primary', { entry, confirmed });
     if (newest && stampOf(newest.entry) !== stampOf(entry)) {
       // What is there may have been built on less than this instance has seen: only who can open both can merge them.
-      if (restoration.restores(newest, confirmed)) return { ...found, other: newest.entry };
+      if (restoration.completes(newest, confirmed)) return { ...found, other: newest.entry };
       if (stampOf(newest.entry) > stampOf(entry)) return seen('shadow', newest);
     }
     shadow.keep(key, entry, confirmed);

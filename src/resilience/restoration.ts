@@ -5,6 +5,7 @@ import { faultOf } from '../store/fault.js';
 import type { Confirmation, Expected, SessionStore, Swapped } from '../store/store.js';
 import { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
+import type { Journal } from './journal.js';
 import type { ModeSwitch } from './mode.js';
 import { type Pace, paced } from './pace.js';
 import type { Serial } from './serial.js';
@@ -24,6 +25,7 @@ export interface RestorationParts {
   readonly modes: ModeSwitch;
   readonly graveyard: Graveyard;
   readonly shadow: Shadow;
+  readonly journal: Journal;
   readonly serial: Serial;
   readonly policy: LossPolicy;
   readonly deadline: number;
@@ -73,8 +75,13 @@ export class Restoration {
   }
 
   /** Whether `copy` may be put back into the data set that `confirmed` speaks of, which may have lost it. */
-  restores(copy: Copy, { incarnation }: Confirmation): boolean {
-    return this.#parts.policy === 'restore' && !copy.stale && copy.confirmed.incarnation !== incarnation;
+  restores(copy: Copy, confirmed: Confirmation): boolean {
+    return !copy.stale && this.completes(copy, confirmed);
+  }
+
+  /** Whether what `copy` says may be missing in a record of that data set: true of a stale copy too, which cannot revive. */
+  completes(copy: Copy, { incarnation }: Confirmation): boolean {
+    return this.#parts.policy === 'restore' && copy.confirmed.incarnation !== incarnation;
   }
 
   /** Whether a record is from before a loss after which everybody shall log in again. */
@@ -136,9 +143,11 @@ export class Restoration {
   }
 
   async #end(key: string): Promise<boolean> {
-    const { graveyard, serial } = this.#parts;
+    const { graveyard, journal, serial } = this.#parts;
     return serial.run(key, async () => {
       const grave = graveyard.find(key);
+      // The drain brings what waits, against the stamp that it was written for: a regenerate takes along what it meets.
+      if (journal.get(key)) return true;
       return !grave || (await this.#swap(key, grave.tombstone, 'any', grave.left)) !== undefined;
     });
   }

@@ -45,8 +45,9 @@ export async function settle(from: JournalItem, swap: Swap, world: World): Promi
     const { answer: swapped, confirmed } = told;
     if (swapped.done) return { item: { ...item, confirmed }, kind: 'acknowledged', merged };
     const step = swapped.current ? meet(item, swapped.current) : meetNothing(item, over, world);
+    if (swapped.current) item.confirmed = confirmed;
     if (step !== 'again') return step;
-    if (swapped.current) [item.confirmed, merged] = [confirmed, true];
+    if (swapped.current) merged = true;
   }
 }
 
@@ -90,8 +91,10 @@ function tryMerge(item: JournalItem, current: Entry): Merged | 'drop' | undefine
 }
 
 function meetNothing(item: JournalItem, over: boolean, world: World): Step {
+  // An end is never too late: others may yet offer what it ended.
+  if (isTombstone(item.entry)) return putBack(item);
   if (over) return { item, kind: 'expired' };
-  if (item.origin === 'blind' && !isTombstone(item.entry)) return { item, kind: 'orphaned' };
+  if (item.origin === 'blind') return { item, kind: 'orphaned' };
   if (unconfirmedFor(item, world) > world.maxOutage) return { item, kind: 'expired' };
   if (!item.confirmed) return putBack(item);
   if (item.confirmed.incarnation === world.incarnation()) {
