@@ -52,9 +52,24 @@ export class Writer {
     const pending = journal.get(fresh.key);
     const absorbed = pending ? absorb(pending, fresh) : { item: fresh };
     if ('answer' in absorbed) return absorbed.answer;
-    const outcome = await this.#attempt(absorbed.item, budget);
+    const attempted = await this.#attempt(absorbed.item, budget);
+    const outcome = pending ? attempted : this.#overNewest(attempted);
     // Meanwhile it may have had to make room for others: then it was counted as such.
     return this.#conclude(outcome, pending !== undefined && journal.get(fresh.key) === pending);
+  }
+
+  /** What is about to wait will be read from here: then with all that was acknowledged here before it. */
+  #overNewest(outcome: Outcome): Outcome {
+    const { item } = outcome;
+    const newest = this.#parts.shadow.newest(item.key);
+    if (isSettled(outcome) || !newest || !item.expected || item.expected === 'any' || item.origin === 'blind')
+      return outcome;
+    const stamp = stampOf(newest.entry);
+    if (stamp <= item.expected || stamp === stampOf(item.entry)) return outcome;
+    const { entry: current, confirmed } = newest;
+    const merged = mergeOnto(current, item);
+    if (merged === undefined) return { item: { ...item, confirmed }, kind: 'superseded', current };
+    return { ...outcome, item: { ...item, ...merged, expected: stamp, confirmed } };
   }
 
   /** A write that waits: once more. Nothing happens where it must go on waiting. */
@@ -144,6 +159,9 @@ export class Writer {
       case 'superseded':
       case 'conflict':
       case 'quarantined':
+        // What outlived this write was seen here: a warm copy must not be older.
+        if (outcome.kind === 'superseded' && item.confirmed)
+          this.#parts.shadow.keep(item.key, outcome.current, item.confirmed);
         this.#release(item, outcome.kind === 'quarantined' ? 'quarantined' : 'superseded', waited);
         return { done: false, current: outcome.current };
       case 'expired':
@@ -255,14 +273,14 @@ function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
   }
   if (isTombstone(pending.entry)) return { answer: { done: false, current: pending.entry } };
   if (fresh.expected === top) return { item: onTop(pending, fresh) };
-  const merged = mergeOnto(pending, fresh);
+  const merged = mergeOnto(pending.entry, fresh);
   if (merged === undefined) return { answer: { done: false, current: pending.entry } };
   return { item: onTop(pending, { ...fresh, ...merged }) };
 }
 
-function mergeOnto(pending: JournalItem, fresh: JournalItem): Merged | undefined {
+function mergeOnto(current: Entry, fresh: JournalItem): Merged | undefined {
   try {
-    const merged = fresh.intent?.merge?.(pending.entry, fresh.since);
+    const merged = fresh.intent?.merge?.(current, fresh.since);
     return merged === 'drop' ? undefined : merged;
   } catch {
     return undefined;
