@@ -113,7 +113,9 @@ export class RedisChecks implements Observer {
     // Who puts a copy back does not know its deadline, and keeps it too long rather than not long enough. And a script that
     // had to be sent again says what was true the first time.
     if (off > 0 && (this.#book.suspected || again)) return;
-    if (Math.abs(off) > this.#book.bounds.slack + ROUNDING)
+    const { slack, deadline: wait } = this.#book.bounds;
+    // Before the first connection a write may wait for it, within its deadline.
+    if (off < -slack - ROUNDING || off > slack + ROUNDING + wait)
       this.#book.history.violated(
         `${life.name}: its TTL in Redis misses its deadline by ${Math.round(off)} ms`,
       );
