@@ -10,7 +10,7 @@ export interface JournalItem {
   readonly key: string;
   entry: Entry;
   expected: Expected;
-  readonly origin: Origin;
+  origin: Origin;
   /** Decides who must make room, and for whom. Of a tombstone it means nothing. */
   readonly tier: Tier;
   /** Monotonic ms after which nobody wants it any more. */

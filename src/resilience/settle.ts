@@ -79,6 +79,8 @@ function meet(item: JournalItem, current: Entry): Step {
   item.entry = merged.entry;
   item.expires = merged.expires;
   item.expected = stampOf(current);
+  // It has seen now what is there.
+  item.origin = 'based';
   return 'again';
 }
 
@@ -91,13 +93,15 @@ function tryMerge(item: JournalItem, current: Entry): Merged | 'drop' | undefine
 }
 
 function meetNothing(item: JournalItem, over: boolean, world: World): Step {
-  // An end is never too late: others may yet offer what it ended.
-  if (isTombstone(item.entry)) return putBack(item);
+  const same = item.confirmed?.incarnation === world.incarnation();
+  // An end is never too late: others may yet offer what it ended. But what an evicting store dropped may have been one.
+  if (isTombstone(item.entry))
+    return item.confirmed && same && world.mayEvict() ? { item, kind: 'evicted' } : putBack(item);
   if (over) return { item, kind: 'expired' };
   if (item.origin === 'blind') return { item, kind: 'orphaned' };
   if (unconfirmedFor(item, world) > world.maxOutage) return { item, kind: 'expired' };
   if (!item.confirmed) return putBack(item);
-  if (item.confirmed.incarnation === world.incarnation()) {
+  if (same) {
     return world.mayEvict() ? { item, kind: 'evicted' } : putBack(item);
   }
   const until = world.incarnationSince() + GRACE;

@@ -68,7 +68,8 @@ export class Writer {
     if (stamp <= item.expected || stamp === stampOf(item.entry)) return outcome;
     const { entry: current, confirmed } = newest;
     const merged = mergeOnto(current, item);
-    if (merged === undefined) return { item: { ...item, confirmed }, kind: 'superseded', current };
+    if (merged === undefined || merged === 'drop')
+      return { item: { ...item, confirmed }, kind: 'superseded', current };
     return { ...outcome, item: { ...item, ...merged, expected: stamp, confirmed } };
   }
 
@@ -168,6 +169,7 @@ export class Writer {
       case 'evicted':
         this.#release(item, outcome.kind, waited);
         this.#gone(item, outcome.kind);
+        if (isTombstone(item.entry)) this.#endAnyway(item, 'evicted');
         return { done: false, current: undefined };
       case 'orphaned':
         return this.#orphaned(item, waited);
@@ -202,22 +204,33 @@ export class Writer {
     graveyard.bury(item.key, current, world.maxOutage + ALLOWED_SKEW);
     shadow.drop(item.key);
     this.#release(item, 'superseded', waited);
-    if (isTombstone(item.entry) && reasonOf(current) === 'destroyed') this.#endDependents(item.key);
+    if (isTombstone(item.entry) && reasonOf(current) === 'destroyed')
+      this.#endDependents(item.key, 'superseded');
     if (waited && !isTombstone(item.entry)) this.#gone(item, 'ended');
     return { done: false, current };
   }
 
-  /** The session was destroyed elsewhere before it was regenerated here: the new id ends with the old one. */
-  #endDependents(key: string): void {
-    const { journal, stamps, graveyard, world } = this.#parts;
-    for (const item of journal.dependents(key)) {
-      const entry = tombstoneEntry(stamps.next(stampOf(item.entry)), 'destroyed');
-      this.#release(item, 'superseded', true);
-      const life = world.maxOutage + ALLOWED_SKEW;
-      graveyard.bury(item.key, entry, life);
-      journal.put({ ...item, entry, life, expected: 'any', origin: 'based', intent: undefined });
+  /**
+   * The session was, or may have been, destroyed elsewhere before it was regenerated here: the new id ends with the old
+   * one, and whatever it was regenerated to in turn.
+   */
+  #endDependents(key: string, fate: Fate): void {
+    for (const item of this.#parts.journal.dependents(key)) {
+      this.#release(item, fate, true);
       this.#gone(item, 'ended');
+      this.#endAnyway(item, fate);
     }
+  }
+
+  /** Whatever stands there, it is over, and so is what depends on it. */
+  #endAnyway(item: JournalItem, fate: Fate): void {
+    const { journal, stamps, graveyard, world } = this.#parts;
+    const entry = tombstoneEntry(stamps.next(stampOf(item.entry)), 'destroyed');
+    const life = world.maxOutage + ALLOWED_SKEW;
+    graveyard.bury(item.key, entry, life);
+    const end = { expected: 'any', origin: 'based', intent: undefined, after: undefined } as const;
+    journal.put({ ...item, ...end, entry, life });
+    this.#endDependents(item.key, fate);
   }
 
   #wait(item: JournalItem): Settled {
@@ -275,20 +288,24 @@ function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
   if (fresh.expected === top) return { item: onTop(pending, fresh) };
   const merged = mergeOnto(pending.entry, fresh);
   if (merged === undefined) return { answer: { done: false, current: pending.entry } };
+  // What waits says as much already.
+  if (merged === 'drop') return { answer: { done: true, by: 'journal', confirmed: pending.confirmed } };
   return { item: onTop(pending, { ...fresh, ...merged }) };
 }
 
-function mergeOnto(current: Entry, fresh: JournalItem): Merged | undefined {
+function mergeOnto(current: Entry, fresh: JournalItem): Merged | 'drop' | undefined {
   try {
-    const merged = fresh.intent?.merge?.(current, fresh.since);
-    return merged === 'drop' ? undefined : merged;
+    return fresh.intent?.merge?.(current, fresh.since);
   } catch {
     return undefined;
   }
 }
 
 function onTop(pending: JournalItem, fresh: JournalItem): JournalItem {
-  const { expected, origin, added, confirmed, since } = pending;
+  // What the older of the two started from is what the store was known to hold, unless only the newer one saw it.
+  const seen = pending.origin === 'blind' && fresh.origin !== 'blind' ? fresh : pending;
+  const { expected, origin, confirmed, since } = seen;
+  const { added } = pending;
   const tier = TIERS.indexOf(pending.tier) > TIERS.indexOf(fresh.tier) ? pending.tier : fresh.tier;
   const after = fresh.after ?? pending.after;
   return { ...fresh, expected, origin, added, confirmed, tier, after, since };

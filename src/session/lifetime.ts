@@ -63,7 +63,7 @@ export class Lifetime {
       idle: moves ? idle : base.idle,
       absolute,
       maxAge: state.maxAge,
-      stamps: stampChanges(base, { text, maxAge: state.maxAge }, stamp, forget),
+      stamps: stampChanges(base, { text, maxAge: state.maxAge }, stamp, forget, state.blind),
       text,
     };
   }

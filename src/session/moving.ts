@@ -1,4 +1,4 @@
-import { type Entry, type Stamp, stampOf, tombstoneEntry, ZERO_STAMP } from '../store/entry.js';
+import { type Entry, type Stamp, stampOf, tombstoneEntry } from '../store/entry.js';
 import type { Merged, Settled, Tier } from '../store/store.js';
 import type { SealedIdentity } from '../vault/vault.js';
 import { Draft, openRecord } from './draft.js';
@@ -24,7 +24,7 @@ export class Moving {
     const text = this.#saving.textOf(session);
     const identity = vault.newIdentity();
     const stamp = stamps.next(state.base?.stamp);
-    const record = lifetime.recordFor(state, text, state.blind ? ZERO_STAMP : stamp, true);
+    const record = lifetime.recordFor(state, text, stamp, true);
     const draft = new Draft(drafts, { identity, record, stamp, since: undefined, touchOnly: false });
     const write = { identity, draft, text, moves: true, touchOnly: false };
     if (!(await this.#end(state, old, write))) return false;
@@ -58,7 +58,7 @@ export class Moving {
     const fold = (current: Entry): Merged => {
       const before = draft.stamp;
       draft.fold(this.#open(old, current));
-      if (move.submitted) this.#resubmit(identity, draft, before);
+      if (move.submitted) this.#resubmit(identity, draft, before, old.key);
       const entry = tombstoneEntry(stamps.next(stampOf(current)), 'regenerated');
       return { entry, expires: clock.monotonic() + life };
     };
@@ -80,9 +80,9 @@ export class Moving {
   }
 
   /** A regenerate from an outage found a newer version under the old id: the new id takes its changes along. */
-  #resubmit(identity: SealedIdentity, draft: Draft, expected: Stamp): void {
+  #resubmit(identity: SealedIdentity, draft: Draft, expected: Stamp, after: string): void {
     const { store, lifetime } = this.#parts;
-    const intent = { merge: draft.merge, tier: 'returning' as const };
+    const intent = { merge: draft.merge, after, tier: 'returning' as const };
     const write: Promise<Settled> = store.swap(
       identity.key,
       draft.entry,

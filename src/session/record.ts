@@ -1,4 +1,4 @@
-import { isStamp, type Stamp, stampTime } from '../store/entry.js';
+import { isStamp, type Stamp, stampTime, ZERO_STAMP } from '../store/entry.js';
 
 /** When each top-level key last changed. A removed key keeps its stamp, so that a merge cannot bring it back. */
 export type KeyStamps = ReadonlyMap<string, Stamp>;
@@ -83,23 +83,29 @@ export const MAX_AGE_KEY = 'maxAge';
 
 /**
  * Stamps for `content`: what differs from `base` takes `stamp`; what was removed before `forget` (wall-clock ms) is
- * dropped.
+ * dropped. A blind write gives the zero stamp, but for keys of which a stored version was seen after all: their stamps only
+ * grow.
  */
 export function stampChanges(
   base: SessionRecord | undefined,
   content: Content,
   stamp: Stamp,
   forget: number,
+  blind = false,
 ): KeyStamps {
   const before = valuesOf(base?.text ?? '{}');
   const after = valuesOf(content.text);
   const stamps = new Map<string, Stamp>();
+  const change = (key: string): void => {
+    const unseen = blind && (base?.stamps.get(key) ?? ZERO_STAMP) === ZERO_STAMP;
+    stamps.set(key, unseen ? ZERO_STAMP : stamp);
+  };
   for (const [key, known] of base?.stamps ?? []) {
     if (before.has(key) || stampTime(known) >= forget) stamps.set(key, known);
   }
-  for (const [key, value] of after) if (before.get(key) !== value || !stamps.has(key)) stamps.set(key, stamp);
-  for (const key of before.keys()) if (!after.has(key)) stamps.set(key, stamp);
-  if (base?.maxAge !== content.maxAge) stamps.set(MAX_AGE_KEY, stamp);
+  for (const [key, value] of after) if (before.get(key) !== value || !stamps.has(key)) change(key);
+  for (const key of before.keys()) if (!after.has(key)) change(key);
+  if (base?.maxAge !== content.maxAge) change(MAX_AGE_KEY);
   return withinBounds(stamps, after);
 }
 

@@ -152,7 +152,7 @@ export class Saving {
     const { blind, base } = state;
     const identity = state.identity ?? vault.newIdentity();
     const stamp = stamps.next(base?.stamp);
-    const record = lifetime.recordFor(state, text, blind ? ZERO_STAMP : stamp, touch);
+    const record = lifetime.recordFor(state, text, stamp, touch);
     const draft = new Draft(drafts, { identity, record, stamp, since: base?.stamp, touchOnly });
     const moves = touch || (base !== undefined && base.record.maxAge !== record.maxAge);
     const write = { identity, draft, text, moves, touchOnly };
