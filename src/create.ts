@@ -18,6 +18,7 @@ import { type LeftBehind, Supervisor } from './resilience/supervisor.js';
 import { Manager, recordLimits } from './session/manager.js';
 import { publicManager, type SessionManager } from './session/public-manager.js';
 import { Stamps } from './store/entry.js';
+import { GuardedStore } from './store/guard.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
 import { connector } from './store/redis-client.js';
@@ -162,7 +163,7 @@ const INSECURE =
   'app.proxy = true; without TLS browsers drop this cookie (localhost excepted).';
 
 function openStore(config: Config, clock: Clock, connect: Parts['connect']): SessionStore {
-  if (config.store.kind === 'own') return config.store.store;
+  if (config.store.kind === 'own') return new GuardedStore(config.store.store);
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
   const { target } = config.store;
   const open = connect ?? connector(target, clock);

@@ -29,6 +29,7 @@ export interface ConnectionParts {
 
 /** A connection of one instance, as node-redis would make it, over a cable to the model. */
 export class SimulatedConnection implements RedisConnection {
+  readonly several = false;
   readonly commands: RedisCommands;
   readonly up: Pipe;
   readonly down: Pipe;

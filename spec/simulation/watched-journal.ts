@@ -34,9 +34,12 @@ export class WatchedJournal extends Journal {
     return forgotten;
   }
 
-  override orphan(item: JournalItem): void {
+  override orphan(item: JournalItem): JournalItem[] | undefined {
     this.#replacing = true;
-    super.orphan(item);
+    const victims = super.orphan(item);
     this.#replacing = false;
+    if (!victims) this.refused += 1;
+    this.left += victims?.length ?? 0;
+    return victims;
   }
 }

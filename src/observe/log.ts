@@ -49,7 +49,8 @@ export function logEvents(
 
 export function say(logger: Logger, level: Level, fields: object, message: string): void {
   try {
-    logger[level](fields, message);
+    const result: unknown = logger[level](fields, message);
+    if (result instanceof Promise) result.catch(() => undefined);
   } catch {
     // There is nowhere left to report a logger that fails.
   }

@@ -87,6 +87,7 @@ export class Circuit {
   #epoch = 0;
   #hold: { dispose(): void } | undefined;
   #reason: Reason | undefined;
+  readonly #abandon = new Set<() => void>();
   #since: number | undefined;
   readonly #clock: Clock;
 
@@ -143,6 +144,8 @@ export class Circuit {
     this.#reason = fault.reason;
     this.#since = this.#clock.monotonic();
     this.#hold = this.#policy.isolate();
+    // Nobody waits for a store that is known not to answer.
+    for (const abandon of this.#abandon) abandon();
   }
 
   close(): void {
@@ -157,7 +160,7 @@ export class Circuit {
 
   async #tagged<T>(operation: () => Promise<T>, budget: Budget, epoch: number): Promise<T> {
     try {
-      return await budget.bound(operation);
+      return await budget.bound(operation, this.#abandon);
     } catch (error) {
       const fault = faultOf(error);
       throw epoch === this.#epoch ? fault : new LateFailure(fault);

@@ -23,13 +23,16 @@ export class Budget {
   /**
    * Settles with `operation`, or throws an ambiguous `timeout` once the budget is spent. The operation goes on: nothing
    * bounds a command that was sent, and its stamp makes it harmless. After a stall of the event loop timers run before
-   * the replies that are already here: then those are read first.
+   * the replies that are already here: then those are read first. Whoever calls what is in `abandon` meanwhile ends the
+   * wait at once.
    */
-  async bound<T>(operation: () => Promise<T>): Promise<T> {
+  async bound<T>(operation: () => Promise<T>, abandon?: Set<() => void>): Promise<T> {
     if (this.left <= 0) throw new StoreFault('not-applied', 'timeout');
     let timer: Timer | undefined;
+    let expire = (): void => undefined;
     const late = new Promise<never>((_, reject) => {
-      const expire = (): void => reject(new StoreFault('ambiguous', 'timeout'));
+      expire = () => reject(new StoreFault('ambiguous', 'timeout'));
+      abandon?.add(expire);
       timer = this.#clock.after(this.left, () => {
         const stalled = this.#clock.monotonic() - this.#until > STALLED;
         if (stalled) timer = this.#clock.after(CATCH_UP, expire);
@@ -40,6 +43,7 @@ export class Budget {
       return await Promise.race([operation(), late]);
     } finally {
       timer?.cancel();
+      abandon?.delete(expire);
     }
   }
 }

@@ -150,10 +150,20 @@ export class Journal {
     return now - added;
   }
 
-  /** A blind write that met nothing: it lives on under a new id at its cookie's next request. */
-  orphan(item: JournalItem): void {
+  /**
+   * A blind write that met nothing: it lives on under a new id at its cookie's next request. In place of an older one under
+   * its key. Returns those that had to go for it, or `undefined` where there is no room: then nothing has changed.
+   */
+  orphan(item: JournalItem): JournalItem[] | undefined {
+    const old = [this.get(item.key), this.orphaned(item.key)];
+    const freed = old.reduce((sum, each) => sum + (each ? sizeOf(each) : 0), 0);
+    const victims = this.#roomFor({ ...item, tier: 'blind' }, sizeOf(item) - freed);
+    if (!victims) return undefined;
+    for (const [shelf, victim] of victims) shelf.delete(victim.key);
     this.delete(item.key);
+    this.#orphans.delete(item.key);
     this.#orphans.put(item);
+    return victims.map(([, victim]) => victim);
   }
 
   orphaned(key: string): JournalItem | undefined {
@@ -172,7 +182,7 @@ export class Journal {
     const tombstone = isTombstone(item.entry);
     let excess = this.bytes + needed - this.#capFor(tombstone ? 'tombstone' : 'record');
     const victims: [Shelf, JournalItem][] = [];
-    for (const shelf of this.#below(tombstone ? undefined : item.tier)) {
+    for (const shelf of this.#below(tombstone ? 'returning' : item.tier)) {
       for (const victim of shelf.items.values()) {
         if (excess <= 0) return victims;
         if (victim.key === item.key) continue;
@@ -183,14 +193,15 @@ export class Journal {
     return excess <= 0 ? victims : undefined;
   }
 
-  /** Whatever a write of this tier may push out. A tombstone may push out every record. */
-  #below(tier: Tier | undefined): Shelf[] {
-    const lower = tier === undefined ? TIERS : TIERS.slice(0, TIERS.indexOf(tier));
+  /** Whatever a write of this tier may push out. Beyond its reserve a tombstone counts as the write of a returning user. */
+  #below(tier: Tier): Shelf[] {
+    const lower = TIERS.slice(0, TIERS.indexOf(tier));
     return [this.#orphans, ...lower.map(each => this.#records[each])];
   }
 }
 
-/** The entry, and as much again for the closure that can merge it. */
-function sizeOf(item: JournalItem): number {
-  return item.entry.length * (item.intent?.merge ? 2 : 1) + item.key.length + SLOT_BYTES;
+/** The entry, and what the closure that can merge it holds. */
+function sizeOf({ entry, key, intent }: JournalItem): number {
+  const held = intent?.weight ?? (intent?.merge ? entry.length : 0);
+  return entry.length + held + key.length + SLOT_BYTES;
 }

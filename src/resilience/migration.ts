@@ -98,7 +98,8 @@ export class Migration {
     if (!item) return true;
     if (!writer.passable(item.entry)) return false;
     // A throw means that a full journal refused the merged item: it was counted, and its turn is over.
-    await serial.run(key, () => writer.retry(key, new Budget(clock, deadline))).catch(() => undefined);
+    const budget = new Budget(clock, deadline);
+    await serial.run(key, () => writer.retry(key, budget)).catch(() => undefined);
     return true;
   }
 

@@ -131,9 +131,12 @@ export class Probe {
     this.#running = undefined;
     this.#last = report;
     this.#failures = report.ok ? 0 : this.#failures + 1;
-    if (!this.#closed) this.#onReport(report);
-    for (const wake of this.#waiting.splice(0)) wake();
-    this.#schedule();
+    try {
+      if (!this.#closed) this.#onReport(report);
+    } finally {
+      for (const wake of this.#waiting.splice(0)) wake();
+      this.#schedule();
+    }
     return report;
   }
 

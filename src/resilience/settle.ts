@@ -74,13 +74,20 @@ function meet(item: JournalItem, current: Entry): Step {
   if (isTombstone(current)) return { item, kind: 'ended', current };
   if (!item.intent?.merge) return { item, kind: 'conflict', current };
   const merged = tryMerge(item, current);
-  if (merged === undefined) return { item, kind: 'quarantined', current };
+  if (merged === undefined)
+    return isTombstone(item.entry) ? endUnread(item) : { item, kind: 'quarantined', current };
   if (merged === 'drop') return { item, kind: 'superseded', current };
   item.entry = merged.entry;
   item.expires = merged.expires;
   item.expected = stampOf(current);
   // It has seen now what is there.
   item.origin = 'based';
+  return 'again';
+}
+
+/** Nobody here can open what is there, so nothing of it can be taken along; but it must end. */
+function endUnread(item: JournalItem): Step {
+  item.expected = 'any';
   return 'again';
 }
 
@@ -93,14 +100,14 @@ function tryMerge(item: JournalItem, current: Entry): Merged | 'drop' | undefine
 }
 
 function meetNothing(item: JournalItem, over: boolean, world: World): Step {
-  const same = item.confirmed?.incarnation === world.incarnation();
+  const incarnation = world.incarnation();
+  const same = !item.confirmed || item.confirmed.incarnation === incarnation;
   // An end is never too late: others may yet offer what it ended. But what an evicting store dropped may have been one.
-  if (isTombstone(item.entry))
-    return item.confirmed && same && world.mayEvict() ? { item, kind: 'evicted' } : putBack(item);
+  if (isTombstone(item.entry)) return same && world.mayEvict() ? { item, kind: 'evicted' } : putBack(item);
   if (over) return { item, kind: 'expired' };
   if (item.origin === 'blind') return { item, kind: 'orphaned' };
   if (unconfirmedFor(item, world) > world.maxOutage) return { item, kind: 'expired' };
-  if (!item.confirmed) return putBack(item);
+  if (item.origin === 'created') return putBack(item);
   if (same) {
     return world.mayEvict() ? { item, kind: 'evicted' } : putBack(item);
   }

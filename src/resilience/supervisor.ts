@@ -173,6 +173,7 @@ export class Supervisor implements ResilientStore {
     if (expected === 'any') {
       this.#graveyard.bury(key, entry, ttl);
       this.#shadow.drop(key);
+      this.#writer.adopted(key, 'superseded');
     }
     const budget = new Budget(clock, Math.max(0, this.#options.deadline - (intent?.waited ?? 0)));
     const now = clock.monotonic();
@@ -198,7 +199,7 @@ export class Supervisor implements ResilientStore {
   }
 
   adopted(key: string): void {
-    this.#writer.adopted(key);
+    this.#writer.adopted(key, 'migrated');
   }
 
   discard(key: string): void {

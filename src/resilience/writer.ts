@@ -3,7 +3,8 @@ import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, isTombstone, reasonOf, stampOf, type Stamps, tombstoneEntry } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
-import { type Merged, type Settled, type Swapped, TIERS } from '../store/store.js';
+import type { Settled, Swapped } from '../store/store.js';
+import { absorb, mergeOnto } from './absorb.js';
 import type { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal, JournalItem } from './journal.js';
@@ -30,8 +31,6 @@ export interface WriterParts {
 }
 
 const SWEEP_EVERY = 1_000;
-
-type Absorbed = { readonly item: JournalItem } | { readonly answer: Settled };
 
 /** Takes one write to the store, or keeps it in the journal. The caller runs the writes of one key one by one. */
 export class Writer {
@@ -97,9 +96,9 @@ export class Writer {
     return over.length;
   }
 
-  /** A blind write lives on under a new id. */
-  adopted(key: string): void {
-    if (this.#parts.journal.forget(key)) this.#parts.count('migrated');
+  /** An orphan has come to its end: it lives on elsewhere, or its session is over. */
+  adopted(key: string, fate: Fate): void {
+    if (this.#parts.journal.forget(key)) this.#parts.count(fate);
   }
 
   /** Whether anything at all can go to the store now. */
@@ -167,6 +166,7 @@ export class Writer {
         return { done: false, current: outcome.current };
       case 'expired':
       case 'evicted':
+        this.#parts.shadow.drop(item.key);
         this.#release(item, outcome.kind, waited);
         this.#gone(item, outcome.kind);
         if (isTombstone(item.entry)) this.#endAnyway(item, 'evicted');
@@ -182,7 +182,12 @@ export class Writer {
   #orphaned(item: JournalItem, waited: boolean): Settled {
     const { journal, restoration } = this.#parts;
     if (!waited && !item.intent?.awaited && !restoration.doubtful) return { done: false, current: undefined };
-    journal.orphan(item);
+    const before = journal.orphaned(item.key);
+    const merged = before && mergeOnto(before.entry, item);
+    const whole = merged === undefined || merged === 'drop' ? item : { ...item, ...merged };
+    const victims = merged === 'drop' ? [] : journal.orphan(whole);
+    if (!victims) return this.#refuse(item, waited);
+    for (const victim of victims) this.#lost(victim, 'evicted');
     return { done: true, by: 'journal', confirmed: item.confirmed };
   }
 
@@ -238,15 +243,20 @@ export class Writer {
     const added = journal.get(item.key) === undefined;
     const kind = isTombstone(item.entry) ? 'tombstone' : 'record';
     const victims = journal.put(item) ?? (this.sweep() > 0 ? journal.put(item) : undefined);
-    if (!victims) {
-      this.#parts.count('evicted');
-      emit('journal:full', { items: journal.size, bytes: journal.bytes, kind });
-      throw new SessionError('STORE_UNAVAILABLE', 'the store cannot be reached and the journal has no room');
-    }
+    if (!victims) return this.#refuse(item, false);
     for (const victim of victims) this.#lost(victim, 'evicted');
     if (kind === 'tombstone') graveyard.bury(item.key, item.entry, item.life);
     if (added) emit('journal:added', { items: journal.size, bytes: journal.bytes, kind });
     return { done: true, by: 'journal', confirmed: item.confirmed };
+  }
+
+  #refuse(item: JournalItem, waited: boolean): never {
+    const { journal, emit, count } = this.#parts;
+    if (waited) journal.delete(item.key);
+    count('evicted');
+    const kind = isTombstone(item.entry) ? 'tombstone' : 'record';
+    emit('journal:full', { items: journal.size, bytes: journal.bytes, kind });
+    throw new SessionError('STORE_UNAVAILABLE', 'the store cannot be reached and the journal has no room');
   }
 
   #lost(item: JournalItem, fate: 'evicted' | 'expired'): void {
@@ -273,40 +283,4 @@ export class Writer {
 /** Whether the store has answered. */
 function isSettled({ kind }: Outcome): boolean {
   return kind !== 'unsettled' && kind !== 'postponed';
-}
-
-/** A write onto one that still waits: they become one, as if the first were in the store. */
-function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
-  const top = stampOf(pending.entry);
-  if (top === stampOf(fresh.entry)) return { item: pending };
-  if (fresh.expected === 'any') {
-    return isTombstone(pending.entry)
-      ? { answer: { done: true, by: 'journal', confirmed: pending.confirmed } }
-      : { item: fresh };
-  }
-  if (isTombstone(pending.entry)) return { answer: { done: false, current: pending.entry } };
-  if (fresh.expected === top) return { item: onTop(pending, fresh) };
-  const merged = mergeOnto(pending.entry, fresh);
-  if (merged === undefined) return { answer: { done: false, current: pending.entry } };
-  // What waits says as much already.
-  if (merged === 'drop') return { answer: { done: true, by: 'journal', confirmed: pending.confirmed } };
-  return { item: onTop(pending, { ...fresh, ...merged }) };
-}
-
-function mergeOnto(current: Entry, fresh: JournalItem): Merged | 'drop' | undefined {
-  try {
-    return fresh.intent?.merge?.(current, fresh.since);
-  } catch {
-    return undefined;
-  }
-}
-
-function onTop(pending: JournalItem, fresh: JournalItem): JournalItem {
-  // What the older of the two started from is what the store was known to hold, unless only the newer one saw it.
-  const seen = pending.origin === 'blind' && fresh.origin !== 'blind' ? fresh : pending;
-  const { expected, origin, confirmed, since } = seen;
-  const { added } = pending;
-  const tier = TIERS.indexOf(pending.tier) > TIERS.indexOf(fresh.tier) ? pending.tier : fresh.tier;
-  const after = fresh.after ?? pending.after;
-  return { ...fresh, expected, origin, added, confirmed, tier, after, since };
 }

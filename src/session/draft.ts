@@ -1,5 +1,5 @@
 import { SessionError } from '../errors.js';
-import { type Entry, type Stamp, stampOf, type Stamps, ZERO_STAMP } from '../store/entry.js';
+import { type Entry, laterStamp, type Stamp, stampOf, type Stamps, ZERO_STAMP } from '../store/entry.js';
 import type { Merged } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
 import type { Lifetime } from './lifetime.js';
@@ -68,8 +68,8 @@ export class Draft {
   };
 
   /** Folds a newer version of the session that this one was regenerated from into this draft. */
-  fold(older: SessionRecord): void {
-    const stamp = this.#parts.stamps.next(this.stamp);
+  fold(older: SessionRecord, seen: Stamp): void {
+    const stamp = this.#parts.stamps.next(laterStamp(seen, this.stamp));
     this.#become(mergeRecords(older, this.record, this.#parts.rules, stamp), stamp);
   }
 

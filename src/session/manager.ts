@@ -85,22 +85,17 @@ export class Manager implements SessionActions {
   async save(session: Session, force: boolean): Promise<boolean> {
     const state = Session.stateOf(session);
     state.force ||= force;
-    try {
-      return await this.#saving.commit(session, state);
-    } finally {
-      state.announce();
-    }
+    return this.#inTurn(state, () => this.#saving.commit(session, state));
   }
 
   async regenerate(session: Session): Promise<boolean> {
     const state = Session.stateOf(session);
-    if (state.mark !== 'live' || state.refused) return false;
-    try {
-      if (!state.identity) return await this.save(session, true);
-      return await this.#moving.move(session, state, state.identity);
-    } finally {
-      state.announce();
-    }
+    return this.#inTurn(state, async () => {
+      if (state.mark !== 'live' || state.refused) return false;
+      if (state.identity) return this.#moving.move(session, state, state.identity);
+      state.force = true;
+      return this.#saving.commit(session, state);
+    });
   }
 
   /** Rejects with `STORE_UNAVAILABLE` where the end can be kept nowhere. */
@@ -109,9 +104,18 @@ export class Manager implements SessionActions {
     // What a straggler holds was never stored, and its cookie may be that of the successor by now.
     if (state.mark === 'ephemeral') return;
     state.mark = 'destroyed';
-    state.cookie = 'clear';
+    await this.#inTurn(state, async () => {
+      state.cookie = 'clear';
+      const identity = state.identity ?? state.named;
+      if (identity) await this.#end(state, identity);
+    });
+  }
+
+  async #inTurn<T>(state: SessionState, act: () => Promise<T>): Promise<T> {
+    const turn = state.turn.then(act, act);
+    state.turn = turn;
     try {
-      if (state.identity) await this.#end(state, state.identity);
+      return await turn;
     } finally {
       state.announce();
     }

@@ -24,12 +24,15 @@ export class Moving {
     const text = this.#saving.textOf(session);
     const identity = vault.newIdentity();
     const stamp = stamps.next(state.base?.stamp);
-    const record = lifetime.recordFor(state, text, stamp, true);
+    const { blind } = state;
+    // Whoever logs in blindly may be somebody else than the cookie's last user: nothing of that session comes along.
+    const from = blind ? { ...state, blind: false, base: undefined } : state;
+    const record = lifetime.recordFor(from, text, stamp, true);
     const draft = new Draft(drafts, { identity, record, stamp, since: undefined, touchOnly: false });
     const write = { identity, draft, text, moves: true, touchOnly: false };
-    if (!(await this.#end(state, old, write))) return false;
+    if (!(await (blind ? this.#endBlindly(state, old) : this.#end(state, old, write)))) return false;
     const settled = await this.#saving.swap(state, write, null, {
-      after: old.key,
+      ...(!blind && { after: old.key }),
       tier: successorTier(state),
     });
     if (!settled) {
@@ -57,13 +60,13 @@ export class Moving {
     const life = lifetime.tombstoneTtl(state);
     const fold = (current: Entry): Merged => {
       const before = draft.stamp;
-      draft.fold(this.#open(old, current));
+      draft.fold(this.#open(old, current), stampOf(current));
       if (move.submitted) this.#resubmit(identity, draft, before, old.key);
       const entry = tombstoneEntry(stamps.next(stampOf(current)), 'regenerated');
       return { entry, expires: clock.monotonic() + life };
     };
     const tombstone = tombstoneEntry(stamps.next(state.base?.stamp), 'regenerated');
-    const intent = { merge: fold, confirmed: state.base?.confirmed };
+    const intent = { merge: fold, weight: draft.entry.length * 2, confirmed: state.base?.confirmed };
     const settled = await this.#saving.patiently(state, old, waited =>
       store.swap(old.key, tombstone, state.base?.stamp ?? null, life, { ...intent, waited }),
     );
@@ -71,6 +74,17 @@ export class Moving {
     move.submitted = true;
     if (settled && !settled.done) this.#saving.stopped(state, old, settled.current);
     return settled?.done === true;
+  }
+
+  /** Nobody has seen what the old id stands for: it ends like a logout, and the new id depends on nothing. */
+  async #endBlindly(state: SessionState, old: SealedIdentity): Promise<boolean> {
+    const { store, stamps, lifetime } = this.#parts;
+    const tombstone = tombstoneEntry(stamps.next(state.base?.stamp), 'regenerated');
+    const life = lifetime.tombstoneTtl(state);
+    const settled = await this.#saving.patiently(state, old, waited =>
+      store.swap(old.key, tombstone, 'any', life, { waited }),
+    );
+    return settled !== undefined;
   }
 
   #open(old: SealedIdentity, current: Entry): Parameters<Draft['fold']>[0] {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
@@ -71,7 +71,9 @@ export class Opening {
         return this.fresh();
       case 'absent':
         // Born in an outage at another instance, it may be on its way.
-        return lifetime.isAwaited(born) ? this.#unavailable(identity, born, ms) : this.fresh();
+        return lifetime.isAwaited(born)
+          ? this.#unavailable(identity, born, ms)
+          : this.fresh({ named: identity });
       default:
         return this.#unavailable(identity, born, ms);
     }
@@ -79,7 +81,8 @@ export class Opening {
 
   #isStraggler(tombstone: Entry): boolean {
     if (reasonOf(tombstone) !== 'regenerated') return false;
-    return this.#parts.clock.wall() - stampTime(stampOf(tombstone)) < STRAGGLER;
+    const age = this.#parts.clock.wall() - stampTime(stampOf(tombstone));
+    return age < STRAGGLER && age > -ALLOWED_SKEW;
   }
 
   #unavailable(identity: SealedIdentity, born: number, ms: number): Session {
@@ -109,7 +112,7 @@ export class Opening {
     }
     if (lifetime.isOver(record)) {
       emit('session:expired', { session });
-      return this.fresh();
+      return this.fresh({ named: identity });
     }
     const orphan = found.standing === 'orphan' && !lifetime.isAwaited(born);
     return orphan ? this.#adopted(identity, record) : this.#loaded(identity, record, found, born);
@@ -128,7 +131,8 @@ export class Opening {
       cookie: stored && born !== 0 ? 'set' : 'keep',
       maxAge: (merged ?? record).maxAge,
       force: merged !== undefined,
-      orphan: orphaned ? identity.key : undefined,
+      named: orphaned ? identity : undefined,
+      orphan: orphaned ?? false,
       blind: standing !== 'seen',
       fallback: !stored,
     };
@@ -146,7 +150,7 @@ export class Opening {
 
   /** A blind write whose session is not there: its data goes on under a new id, because no id is ever adopted. */
   #adopted(identity: SealedIdentity, record: SessionRecord): Session {
-    const marks = { source: 'journal', orphan: identity.key, force: true, fallback: true } as const;
+    const marks = { source: 'journal', named: identity, orphan: true, force: true, fallback: true } as const;
     return new Session({ ...newState(), ...marks }, this.#parts.actions, dataOf(record));
   }
 }

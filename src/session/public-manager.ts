@@ -43,20 +43,23 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
       const { base, source, orphan } = Session.stateOf(session);
       if (source === 'unavailable')
         throw new SessionError('STORE_UNAVAILABLE', 'the session cannot be read now');
-      return base || orphan !== undefined ? typed(session) : undefined;
+      return base || orphan ? typed(session) : undefined;
     },
     async save(session: Session) {
       manager.refuseIfClosed();
+      beginAnew(session);
       await kept(session, manager.save(session, false));
       return tokenOf(manager, session);
     },
     async regenerate(session: Session) {
       manager.refuseIfClosed();
+      beginAnew(session);
       await kept(session, manager.regenerate(session));
       return tokenOf(manager, session);
     },
     async destroy(session: Session | string) {
       manager.refuseIfClosed();
+      if (typeof session !== 'string') beginAnew(session);
       await (typeof session === 'string' ? manager.destroyToken(session) : manager.destroy(session));
     },
     async check() {
@@ -64,6 +67,11 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
       return { ok, at, ms, connect, operate, seal };
     },
   });
+}
+
+/** Each call is a request of its own, with a deadline of its own. */
+function beginAnew(session: Session): void {
+  Session.stateOf(session).patience.spent = 0;
 }
 
 async function kept(session: Session, outcome: Promise<boolean>): Promise<void> {

@@ -115,9 +115,9 @@ export class Saving {
     state.maxAge = draft.record.maxAge;
     state.issued ||= created;
     rebase(session, text, draft.record);
-    this.#cookieAfter(state, by, created || moves);
-    if (state.orphan !== undefined) this.#parts.store.adopted(state.orphan);
-    state.orphan = undefined;
+    this.#cookieAfter(state, by, created, created || moves);
+    if (state.orphan && state.named) this.#parts.store.adopted(state.named.key);
+    state.orphan = false;
     this.#announce(identity.pseudonym, by, { created, touchOnly, ms });
     return true;
   }
@@ -165,23 +165,23 @@ export class Saving {
     });
     if (!settled) return false;
     const nothing = !settled.done && settled.current === undefined;
-    if (blind && nothing && !base) return this.#writeAnew(session, state, text);
+    if (blind && nothing) return this.#writeAnew(session, state, text);
     return this.conclude(session, state, write, settled, clock.monotonic() - began);
   }
 
   /** Nothing was there after all, and an id that nobody has is never adopted: the data gets a new one. */
   #writeAnew(session: Session, state: SessionState, text: string): Promise<boolean> {
-    state.identity = undefined;
-    state.source = 'new';
-    state.blind = false;
+    const orphan = state.base !== undefined;
+    Object.assign(state, { named: state.identity, orphan, identity: undefined, base: undefined });
+    Object.assign(state, { source: 'new', blind: false });
     return this.#write(session, state, text, false, false);
   }
 
-  #cookieAfter(state: SessionState, by: 'primary' | 'journal', due: boolean): void {
+  #cookieAfter(state: SessionState, by: 'primary' | 'journal', created: boolean, due: boolean): void {
     if (by === 'journal') state.fallback = true;
     else state.blind = false;
-    const born =
-      by === 'primary' ? 0 : state.source === 'new' ? state.born || this.#parts.clock.wall() : state.born;
+    const unborn = created || state.source === 'new' ? state.born || this.#parts.clock.wall() : state.born;
+    const born = by === 'primary' ? 0 : unborn;
     if (due || born !== state.born || !state.tokenCurrent) state.cookie = 'set';
     state.born = born;
     state.tokenCurrent = true;

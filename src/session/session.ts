@@ -50,8 +50,10 @@ export interface SessionState {
   /** Write even if nothing changed. */
   force: boolean;
   maxAge: number | undefined;
-  /** A record that may only live on under a new id: the key to let go of then. */
-  orphan: string | undefined;
+  /** What the cookie named, where that is not this session: an orphan's old id, or one that nothing was found under. */
+  named: SealedIdentity | undefined;
+  /** The data are an orphan's, which may only live on under a new id; or it is merged into them. */
+  orphan: boolean;
   /** A record under a key that is not held here: nothing is written and no cookie is set. */
   refused: boolean;
   /** Nobody has seen what the store holds: changes only add what is missing there. */
@@ -60,6 +62,8 @@ export interface SessionState {
   fallback: boolean;
   /** What all commits of one request share: how long they have waited for the store in vain, ms. */
   readonly patience: { spent: number };
+  /** Commits of one session come one after the other: each starts from what the one before has made of it. */
+  turn: Promise<unknown>;
 }
 
 /** A session that nobody has yet. */
@@ -76,11 +80,13 @@ export function newState(): SessionState {
     announce: () => undefined,
     force: false,
     maxAge: undefined,
-    orphan: undefined,
+    named: undefined,
+    orphan: false,
     refused: false,
     blind: false,
     fallback: false,
     patience: { spent: 0 },
+    turn: Promise.resolve(),
   };
 }
 

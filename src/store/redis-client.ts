@@ -56,6 +56,7 @@ function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: 
   client.on('end', () => lost(new StoreFault('ambiguous', 'reset')));
   return {
     commands,
+    several: !single(target),
     async connect() {
       try {
         await client.connect();

@@ -15,6 +15,8 @@ export interface RedisCommands {
 /** One connection's life: from `connect` to the first error. A link never reuses a client that has failed. */
 export interface RedisConnection {
   readonly commands: RedisCommands;
+  /** Several servers answer, so that one may be silent while others are not. */
+  readonly several: boolean;
   /** Resolves once commands may be sent; may hang, so the caller brings a deadline. */
   connect(): Promise<void>;
   /** Asks the server about itself, and counts up `counter`, a key that nothing else uses. */
@@ -75,6 +77,38 @@ const WATCH_EVERY = 250;
 const SILENCE_ALLOWED = 1_000;
 const MAX_PENDING = 10_000;
 
+interface Sent {
+  readonly at: number;
+}
+
+/** Commands that were sent over one connection and are not answered yet. Times are monotonic ms. */
+class Pending {
+  readonly #commands = new Set<Sent>();
+  #lastReply = 0;
+
+  get size(): number {
+    return this.#commands.size;
+  }
+
+  send(at: number): Sent {
+    if (this.size === 0) this.#lastReply = at;
+    const sent = { at };
+    this.#commands.add(sent);
+    return sent;
+  }
+
+  settle(sent: Sent, at: number): void {
+    this.#commands.delete(sent);
+    this.#lastReply = at;
+  }
+
+  /** One server answers in order: what counts is its last answer. Of several it is the command that waits longest. */
+  silentSince(several: boolean): number {
+    const [oldest] = this.#commands;
+    return several && oldest ? oldest.at : this.#lastReply;
+  }
+}
+
 /**
  * Keeps one working connection to Redis. It replaces a connection that was lost, or that owes replies and has been
  * silent for a second, because no option of node-redis bounds a command that was written to a frozen server.
@@ -86,7 +120,7 @@ export class RedisLink {
   #state: State = { is: 'connecting' };
   #connections = 0;
   #attempts = 0;
-  #traffic = { pending: 0, lastReply: 0 };
+  #traffic = new Pending();
   #watch: Timer | undefined;
   #retry: Timer | undefined;
   #current: RedisConnection | undefined;
@@ -121,14 +155,12 @@ export class RedisLink {
     if (this.#connections === 0 && this.#state.is !== 'closed') await this.#awaitFirst();
     const connection = this.#usable();
     const traffic = this.#traffic;
-    traffic.pending += 1;
-    if (traffic.pending === 1) traffic.lastReply = this.#clock.monotonic();
+    const sent = traffic.send(this.#clock.monotonic());
     this.#guard();
     try {
       return await operation(connection);
     } finally {
-      traffic.pending -= 1;
-      traffic.lastReply = this.#clock.monotonic();
+      traffic.settle(sent, this.#clock.monotonic());
     }
   }
 
@@ -137,6 +169,7 @@ export class RedisLink {
     this.#retry?.cancel();
     this.#watch?.cancel();
     this.#current?.destroy();
+    this.#current = undefined;
     this.#wake();
   }
 
@@ -145,7 +178,7 @@ export class RedisLink {
     if (state.is === 'waiting') throw state.fault;
     if (state.is !== 'ready') throw new StoreFault('not-applied', 'refused');
     if (!state.connection.usable()) throw new StoreFault('not-applied', 'reset');
-    if (this.#traffic.pending >= MAX_PENDING) throw new StoreFault('not-applied', 'busy');
+    if (this.#traffic.size >= MAX_PENDING) throw new StoreFault('not-applied', 'busy');
     return state.connection;
   }
 
@@ -190,7 +223,7 @@ export class RedisLink {
   #ready(connection: RedisConnection, facts: ServerFacts): void {
     this.#connections += 1;
     this.#attempts = 0;
-    this.#traffic = { pending: 0, lastReply: 0 };
+    this.#traffic = new Pending();
     this.#state = { is: 'ready', connection, tracks: facts.tracks };
     this.#listener.inspected(facts);
     this.#listener.ready();
@@ -220,10 +253,11 @@ export class RedisLink {
     const due = this.#clock.monotonic() + WATCH_EVERY;
     this.#watch ??= this.#clock.after(WATCH_EVERY, () => {
       this.#watch = undefined;
-      if (this.#traffic.pending === 0 || this.#state.is !== 'ready') return;
+      if (this.#traffic.size === 0 || this.#state.is !== 'ready') return;
       const now = this.#clock.monotonic();
+      const since = this.#traffic.silentSince(this.#state.connection.several);
       // A watchman who slept has not heard what arrived meanwhile.
-      const silent = now - due < WATCH_EVERY && now - this.#traffic.lastReply > SILENCE_ALLOWED;
+      const silent = now - due < WATCH_EVERY && now - since > SILENCE_ALLOWED;
       if (silent) this.#lose(this.#state.connection, new StoreFault('ambiguous', 'timeout'));
       else this.#guard();
     });

@@ -27,7 +27,8 @@ elseif current then
   if stamp == string.sub(entry, 2, 17) then return 1 end
   if expected == 'any' then
     if stands then
-      if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
+      local left = redis.call('PTTL', KEYS[1])
+      if left >= 0 and left < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
       return 1
     end
   elseif expected == '' or (stands and not tombstone) or stamp ~= expected then

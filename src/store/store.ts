@@ -95,6 +95,8 @@ export interface WriteIntent {
   merge?(current: Entry, since: Stamp | undefined): Merged | 'drop';
   /** When the store last answered for this key, if it ever did. */
   readonly confirmed?: Confirmation | undefined;
+  /** What `merge` holds, in bytes. Default: as much as the entry. */
+  readonly weight?: number;
   /** Default: `new`. */
   readonly tier?: Tier;
   /** The writer could not read what it writes over: where nothing is there, nothing may be created under this key. */
