@@ -135,7 +135,7 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
   );
   const first = supervisor.start();
   const ready = once(() => keepAwake(becomeReady(first, supervisor, clock)));
-  void first.then(report => reportStart(report, config));
+  void reportStart(first, supervisor, config);
   const close = once(() => keepAwake(closeAll(manager, supervisor, underWay, clock)));
   const isInstalled = (ctx?: Context): boolean => seen || (ctx?.app.middleware.includes(sessions) ?? false);
   const sessions: Sessions = Object.assign(middleware, {
@@ -145,7 +145,7 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
     stats: () => stats.read(supervisor.snapshot()),
     health: (ctx?: Context) =>
       healthOf({
-        snapshot: supervisor.snapshot(),
+        snapshot: { ...supervisor.snapshot(), ...(manager.closed && { closed: true }) },
         installed: isInstalled(ctx),
         redis: config.store.kind !== 'memory',
         rejects: config.onUnavailable === 'reject',
@@ -200,8 +200,15 @@ function sealCheck(vault: Vault, stamps: Stamps): SealCheck {
   };
 }
 
-function reportStart(report: CanaryResult, config: Config): void {
-  if (report.ok || config.store.kind === 'memory') return;
+/** One canary can fail because the app was busy starting. */
+async function reportStart(
+  first: Promise<CanaryResult>,
+  supervisor: Supervisor,
+  config: Config,
+): Promise<void> {
+  if (config.store.kind === 'memory' || (await first).ok) return;
+  const report = await supervisor.nextCanary(READY_WITHIN);
+  if (report.ok) return;
   const fields = { reason: report.fault?.reason ?? 'other', detail: report.fault?.message };
   const message = 'Redis Session Middleware initialization failed: Redis session service not healthy';
   say(config.logger, 'error', fields, message);

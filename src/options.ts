@@ -323,7 +323,12 @@ function cookieOf(
   const certain = env['NODE_ENV'] === 'production' || PLATFORMS.some(name => (env[name] ?? '') !== '');
   if (typeof cookie === 'function') {
     const name = certain ? '__Host-session' : 'session';
-    const attributes = (ctx: Context): CookieAttributes => object('cookie', cookie(ctx), ATTRIBUTES);
+    const attributes = (ctx: Context): CookieAttributes => {
+      const given: object = cookie(ctx);
+      if ('then' in given)
+        throw wrong('cookie', 'a function that returns attributes, no promise', 'a promise');
+      return object('cookie', given as CookieAttributes, ATTRIBUTES);
+    };
     return { name, attributes: ctx => checkedCookie(name, { secure: certain, ...attributes(ctx) }) };
   }
   const { name: given, ...attributes } = object('cookie', cookie === undefined ? {} : cookie, [

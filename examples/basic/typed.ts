@@ -22,7 +22,7 @@ app.use(async ctx => {
     await ctx.session.regenerate();
     ctx.session.customer = { name: 'Ada', since: Date.now() };
   }
-  if (ctx.path === '/logout') await ctx.session.destroy();
+  if (ctx.path === '/logout') ctx.session = null;
   ctx.body = ctx.session.customer?.name ?? 'nobody';
 });
 app.listen(3000);

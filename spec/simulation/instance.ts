@@ -65,6 +65,7 @@ export class Instance {
   #die: () => void = () => undefined;
   #mode = 'healthy';
   readonly #halfRead = new Set<string>();
+  #firstAsked: number | undefined;
   readonly #parts: InstanceParts;
 
   constructor(name: string, cable: Cable | undefined, parts: InstanceParts) {
@@ -133,7 +134,10 @@ export class Instance {
     const since = read ? this.opened.read : this.opened.write;
     // The script is sent whole where the server has forgotten it, and an empty answer is looked into: one question still.
     const again = read ? this.#halfRead.delete(key) : command.whole;
-    if (since === undefined || since === timeline.now || again || !onProbed(this, key)) return;
+    if (!onProbed(this, key)) return;
+    // What waited for the very first connection goes out with it, whether anybody still waits for the answer or not.
+    const first = (this.#firstAsked ??= timeline.now) === timeline.now;
+    if (since === undefined || since === timeline.now || again || first) return;
     const passes = !read && this.writeReason === 'oom' && command.script.entry[0] === 2;
     if (!passes) history.violated(`${this.name} asks Redis for a session although its circuit is open`);
   }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Context } from 'koa';
 import type { Clock } from '../clock.js';
 import type { Emit } from '../observe/events.js';
@@ -36,25 +37,37 @@ export class Headers {
     if (ctx.headerSent) {
       if (cookie === undefined) return;
       state.cookie = 'keep';
-      this.cookieLost(session, 'headers-sent');
+      const name = state.identity?.pseudonym;
+      this.#parts.emit('session:cookie-lost', { ...(name !== undefined && { session: name }), reason: SENT });
       return;
     }
     if (slot.touched) ctx.vary('Cookie');
     if (this.#options.warningHeader && state.fallback) ctx.set('X-Session-Warning', 'fallback');
     if (cookie === undefined) return;
     state.cookie = 'keep';
-    replaceSetCookie(ctx, this.#options.cookieName, cookie);
-    ctx.set('Cache-Control', 'no-store');
+    setCookie(ctx.res, this.#options.cookieName, cookie);
   }
 
-  /** Whether the response, as it is now, sets this session's cookie. */
-  carriesCookie(ctx: Context): boolean {
-    return setCookies(ctx).some(cookie => cookie.startsWith(`${this.#options.cookieName}=`));
+  /**
+   * The handler has failed, and whoever answers that may drop the headers, as Koa does. The cookie of an id that was saved
+   * meanwhile leaves all the same: without it the session would be lost to its user.
+   */
+  keepCookie(ctx: Context): void {
+    const cookie = this.#ownCookie(ctx);
+    if (cookie === undefined || ctx.headerSent) return;
+    const { res } = ctx;
+    const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => typeof res;
+    const { cookieName } = this.#options;
+    // One function stands for all signatures of this method: it passes on whatever it is given.
+    res.writeHead = (...args: unknown[]) => {
+      if (this.#ownCookie(ctx) === undefined) setCookie(res, cookieName, cookie);
+      return writeHead(...args);
+    };
   }
 
-  cookieLost(session: Session, reason: 'headers-sent' | 'handler-failed'): void {
-    const name = Session.stateOf(session).identity?.pseudonym;
-    this.#parts.emit('session:cookie-lost', { ...(name !== undefined && { session: name }), reason });
+  /** What the response, as it is now, sets for this session. */
+  #ownCookie(ctx: Context): string | undefined {
+    return setCookies(ctx.res).find(cookie => cookie.startsWith(`${this.#options.cookieName}=`));
   }
 
   #cookieFor(ctx: Context, session: Session): string | undefined {
@@ -63,7 +76,7 @@ export class Headers {
     const { cookieName } = this.#options;
     const attributes = this.#options.attributes(ctx);
     if (cookie === 'clear') {
-      const known = hasCookie(ctx.req.headers.cookie, cookieName) || this.carriesCookie(ctx);
+      const known = hasCookie(ctx.req.headers.cookie, cookieName) || this.#ownCookie(ctx) !== undefined;
       return known ? writeCookie(cookieName, '', 0, attributes) : undefined;
     }
     const issued = this.#parts.manager.tokenOf(session);
@@ -74,12 +87,15 @@ export class Headers {
   }
 }
 
-function setCookies(ctx: Context): string[] {
-  const before = ctx.res.getHeader('Set-Cookie') ?? [];
+const SENT = 'headers-sent';
+
+function setCookies(res: ServerResponse): string[] {
+  const before = res.getHeader('Set-Cookie') ?? [];
   return Array.isArray(before) ? before : [String(before)];
 }
 
-/** One response sets this cookie once: the last word counts. */
-function replaceSetCookie(ctx: Context, name: string, cookie: string): void {
-  ctx.set('Set-Cookie', [...setCookies(ctx).filter(other => !other.startsWith(`${name}=`)), cookie]);
+/** One response sets this cookie once: the last word counts. And nobody may keep it for others (ASVS 14.3.2). */
+function setCookie(res: ServerResponse, name: string, cookie: string): void {
+  res.setHeader('Set-Cookie', [...setCookies(res).filter(other => !other.startsWith(`${name}=`)), cookie]);
+  res.setHeader('Cache-Control', 'no-store');
 }

@@ -28,7 +28,7 @@ export function createMiddleware(options: MiddlewareOptions, parts: MiddlewarePa
     try {
       await next();
     } catch (error) {
-      await visit.commit(ctx, slot, true).catch(() => undefined);
+      await visit.commit(ctx, slot, true).catch((lost: unknown) => visit.commitFailed(slot, lost));
       throw error;
     }
     await visit.commit(ctx, slot, false);
@@ -83,26 +83,19 @@ class Visit {
       await manager.save(session, false);
     }
     this.#headers.write(ctx, slot, session);
-    if (failed && !ended && state.issued && state.mark === 'live') this.#watchCookie(ctx, session);
+    if (failed) this.#headers.keepCookie(ctx);
+  }
+
+  /** The handler's own error is what the user hears of; that its changes are lost, nobody else would say. */
+  commitFailed({ session }: Slot, error: unknown): void {
+    const name = session && Session.stateOf(session).identity?.pseudonym;
+    const reason = error instanceof SessionError ? error.code : 'other';
+    this.#parts.emit('session:gone', { ...(name !== undefined && { session: name }), reason });
   }
 
   /** Headers follow what happens to the session, at once: a handler may send them itself after `save()`. */
   #follow(ctx: Context, slot: Slot, session: Session): void {
     Session.stateOf(session).announce = () => this.#headers.write(ctx, slot, session);
-  }
-
-  /**
-   * The handler saved a new id, and then failed. Whether its cookie leaves is up to whoever answers the error: Koa drops
-   * it, an error handler of the app may not. What nobody has the cookie of ends.
-   */
-  #watchCookie(ctx: Context, session: Session): void {
-    ctx.res.once('close', () => {
-      if (this.#headers.carriesCookie(ctx)) return;
-      this.#headers.cookieLost(session, 'handler-failed');
-      Session.stateOf(session).announce = () => undefined;
-      // Where it can be kept nowhere the record ends by itself, at its idle deadline.
-      this.#parts.track(this.#parts.manager.destroy(session).catch(() => undefined));
-    });
   }
 }
 
@@ -110,6 +103,8 @@ class Visit {
 function claimNames(ctx: Context, { as, cookieName }: MiddlewareOptions, identity: object): void {
   const names = installed.get(ctx.app) ?? new Map<string, object>();
   installed.set(ctx.app, names);
+  // Koa's own names, and what other middleware has put there.
+  if (names.size === 0 && as in ctx.app.context) throw duplicate(`property ${as}`);
   for (const name of [`property ${as}`, `cookie ${cookieName}`]) {
     const owner = names.get(name) ?? identity;
     if (owner !== identity) throw duplicate(name);
@@ -119,5 +114,5 @@ function claimNames(ctx: Context, { as, cookieName }: MiddlewareOptions, identit
 }
 
 function duplicate(name: string): SessionError {
-  return new SessionError('DUPLICATE_MIDDLEWARE', `another session() on this app already has the ${name}`);
+  return new SessionError('DUPLICATE_MIDDLEWARE', `this app already has the ${name}`);
 }

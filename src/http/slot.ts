@@ -43,8 +43,16 @@ export function hasSlot(ctx: Context, as: string): boolean {
 
 /** `ctx.loadSession`, or what it is called for another property. */
 export function attachLoader(ctx: Context, as: string, load: () => Promise<Session>): void {
-  const name = `load${as.charAt(0).toUpperCase()}${as.slice(1)}`;
-  Object.defineProperty(ctx, name, { configurable: true, value: load });
+  Object.defineProperty(ctx, loaderOf(as), { configurable: true, value: load });
+}
+
+function loaderOf(as: string): string {
+  return `load${as.charAt(0).toUpperCase()}${as.slice(1)}`;
+}
+
+function notLoaded(as: string, how: 'read' | 'set'): SessionError {
+  const cure = `call await ctx.${loaderOf(as)}() first`;
+  return new SessionError('NOT_LOADED', `ctx.${as} is ${how} before it was loaded: ${cure}`);
 }
 
 /** What this request knows of its session; `undefined` before it was loaded. */
@@ -63,14 +71,14 @@ export function infoOf(ctx: Context, as: string): SessionInfo | undefined {
 
 function read(slot: Slot, as: string): Session | null {
   if (slot.ended) return null;
-  if (!slot.session) throw new SessionError('NOT_LOADED', `ctx.${as} is read before it was loaded`);
+  if (!slot.session) throw notLoaded(as, 'read');
   slot.touched = true;
   return slot.session;
 }
 
 function assign(slot: Slot, as: string, value: unknown, manager: Manager): void {
   const { session } = slot;
-  if (!session) throw new SessionError('NOT_LOADED', `ctx.${as} is set before it was loaded`);
+  if (!session) throw notLoaded(as, 'set');
   slot.touched = true;
   if (value === null) {
     if (!slot.ended) slot.leaving.push(session);
@@ -78,7 +86,8 @@ function assign(slot: Slot, as: string, value: unknown, manager: Manager): void 
     return;
   }
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new SessionError('DATA_INVALID', `ctx.${as} can be set to an object or null, got ${typeof value}`);
+    const got = Array.isArray(value) ? 'an array' : typeof value;
+    throw new SessionError('DATA_INVALID', `ctx.${as} can be set to an object or null, got ${got}`);
   }
   const over = slot.ended || Session.stateOf(session).mark === 'destroyed';
   const current = over ? manager.blankAfter(session) : session;

@@ -58,7 +58,7 @@ type Listener = (...args: unknown[]) => unknown;
  * name alone, and reaches neither other listeners nor the library.
  */
 export class SessionEvents extends EventEmitter<EventMap> {
-  readonly #guarded = new WeakMap<Listener, Listener>();
+  readonly #guarded = new WeakMap<Listener, Map<string, Listener>>();
   readonly #onListenerError: (event: string) => void;
 
   constructor(onListenerError: (event: string) => void) {
@@ -75,7 +75,8 @@ export class SessionEvents extends EventEmitter<EventMap> {
       context?: unknown,
     ) => unknown;
     const guarded = (event: string, fn: Listener, context?: unknown): this => {
-      subscribe.call(this, event, this.#guard(event, fn), context);
+      // The emitter has words of its own for what is no function.
+      subscribe.call(this, event, typeof fn === 'function' ? this.#guard(event, fn) : fn, context);
       return this;
     };
     Object.defineProperty(this, name, { value: guarded });
@@ -88,14 +89,15 @@ export class SessionEvents extends EventEmitter<EventMap> {
       ...rest: unknown[]
     ) => unknown;
     const guarded = (event: string, fn?: Listener, ...rest: unknown[]): this => {
-      remove.call(this, event, fn && (this.#guarded.get(fn) ?? fn), ...rest);
+      remove.call(this, event, fn && (this.#guarded.get(fn)?.get(event) ?? fn), ...rest);
       return this;
     };
     Object.defineProperty(this, name, { value: guarded });
   }
 
   #guard(event: string, listener: Listener): Listener {
-    const known = this.#guarded.get(listener);
+    const mine = this.#guarded.get(listener) ?? new Map<string, Listener>();
+    const known = mine.get(event);
     if (known) return known;
     const report = (): void => this.#onListenerError(event);
     const guarded: Listener = function (this: unknown, ...args) {
@@ -106,7 +108,7 @@ export class SessionEvents extends EventEmitter<EventMap> {
         report();
       }
     };
-    this.#guarded.set(listener, guarded);
+    this.#guarded.set(listener, mine.set(event, guarded));
     return guarded;
   }
 }

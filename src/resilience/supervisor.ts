@@ -314,6 +314,7 @@ export class Supervisor implements ResilientStore {
   #changed(witness: Witness, key: string): void {
     witness.changed(key);
     this.#shadow.changed(key);
+    this.#warming.changed(key);
   }
 
   #flushed(witness: Witness): void {

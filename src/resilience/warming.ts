@@ -1,9 +1,11 @@
+import type { Clock, Timer } from '../clock.js';
 import type { ModeSwitch } from './mode.js';
 import { type Pace, paced } from './pace.js';
 import type { Shadow } from './shadow.js';
 import type { Traffic } from './traffic.js';
 
 export interface WarmingParts {
+  readonly clock: Clock;
   readonly traffic: Traffic;
   readonly modes: ModeSwitch;
   readonly shadow: Shadow;
@@ -15,15 +17,19 @@ export interface WarmingParts {
 
 /** Few: what a user waits for goes first. */
 const WIDTH = 4;
+/** What others change is read again so soon, ms: several changes of one session in that time are one. */
+const GATHER = 100;
 
 /**
- * Reads the copies again after a gap in which nobody reported changes, those used last first: else the next outage would
- * find none that can be trusted.
+ * Keeps copies such that an outage, whenever it comes, finds them fresh: what others have changed is read again soon; and
+ * everything, what was used last first, after a gap in which nobody reported changes.
  */
 export class Warming {
   readonly #parts: WarmingParts;
   readonly #pace: Pace;
   #warmed: number | undefined;
+  readonly #changed = new Set<string>();
+  #timer: Timer | undefined;
   #running = false;
   #closed = false;
 
@@ -39,8 +45,27 @@ export class Warming {
     void this.#warm(watch).finally(() => (this.#running = false));
   }
 
+  /** Others have changed the session under `key`. */
+  changed(key: string): void {
+    if (this.#closed || !this.#parts.shadow.peek(key)) return;
+    this.#changed.add(key);
+    this.#timer ??= this.#parts.clock.after(GATHER, () => {
+      this.#timer = undefined;
+      void this.#refresh();
+    });
+  }
+
   close(): void {
     this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  /** In an outage copies stay as they are: the gap after it is seen to as a whole. */
+  async #refresh(): Promise<void> {
+    const keys = [...this.#changed];
+    this.#changed.clear();
+    const going = (): boolean => !this.#closed && this.#parts.modes.read.closed;
+    await paced(keys, this.#pace, async key => going() && this.#parts.read(key));
   }
 
   async #warm(watch: number): Promise<void> {

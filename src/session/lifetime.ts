@@ -70,7 +70,7 @@ export class Lifetime {
 
   /** What is left of a record, with room for clocks that differ, ms. */
   ttlOf(record: SessionRecord): number {
-    return Math.max(1, deadlineOf(record) - this.#clock.wall()) + ALLOWED_SKEW;
+    return Math.max(1, deadlineOf(record) - this.#clock.wall() + ALLOWED_SKEW);
   }
 
   /** Monotonic ms at which {@link ttlOf} ends. */

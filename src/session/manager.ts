@@ -10,7 +10,7 @@ import type { MergePolicy, MergeRules } from './merge.js';
 import { Moving } from './moving.js';
 import { Opening } from './opening.js';
 import { Saving } from './saving.js';
-import { newState, Session, type SessionActions, type SessionState } from './session.js';
+import { isReserved, newState, Session, type SessionActions, type SessionState } from './session.js';
 
 export interface ManagerOptions extends LifetimeOptions {
   readonly maxDataBytes: number;
@@ -63,6 +63,10 @@ export class Manager implements SessionActions {
   /** New sessions are refused with `CLOSED` from now on. */
   close(): void {
     this.#closed = true;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Throws `CLOSED` after `close()`. Requests under way may still commit, and do not ask. */
@@ -167,6 +171,6 @@ function draftsOf(
     if (migrating) emit('migration:conflict', { session, keys });
   };
   const onFailure = (): void => emit('session:conflict', { keys: 0, reason: 'merge-failed' });
-  const rules: MergeRules = { policy, maxDataBytes, onFailure };
+  const rules: MergeRules = { policy, maxDataBytes, isReserved, onFailure };
   return { vault, stamps, lifetime, rules, maxDataBytes, maxRecordBytes, onConflict };
 }

@@ -21,12 +21,19 @@ export type MergePolicy = 'keys' | 'latest' | ((theirs: SessionJson, ours: Sessi
 export interface MergeRules {
   readonly policy: MergePolicy;
   readonly maxDataBytes: number;
+  /** Names that no data can have. */
+  readonly isReserved: (key: string) => boolean;
   /** The app's own policy threw, or returned what cannot be kept: the keys decide. */
   readonly onFailure: () => void;
 }
 
 /** What needs no app: the later change of each key. */
-export const KEY_BY_KEY: MergeRules = { policy: 'keys', maxDataBytes: Infinity, onFailure: () => undefined };
+export const KEY_BY_KEY: MergeRules = {
+  policy: 'keys',
+  maxDataBytes: Infinity,
+  isReserved: () => false,
+  onFailure: () => undefined,
+};
 
 /**
  * Merges two versions of one session. Needs no common base, and merging twice changes nothing. Keys are never merged
@@ -66,7 +73,7 @@ type Versioned = Content & Pick<SessionRecord, 'stamps'>;
 function contentOf(
   theirs: SessionRecord,
   ours: SessionRecord,
-  { policy, maxDataBytes, onFailure }: MergeRules,
+  { policy, maxDataBytes, isReserved, onFailure }: MergeRules,
   stamp: Stamp,
 ): Versioned {
   if (policy === 'latest') {
@@ -76,13 +83,20 @@ function contentOf(
   const merged = byKey(theirs, ours);
   if (policy === 'keys') return merged;
   try {
-    const data = policy(dataOf(theirs), dataOf(ours));
-    if (typeof data !== 'object' || data === null || Array.isArray(data)) throw new TypeError('no data');
+    const data: unknown = policy(dataOf(theirs), dataOf(ours));
+    if (!isPlain(data) || Object.keys(data).some(isReserved)) throw new TypeError('no session data');
     return decided(merged, serialise(persistent(data), maxDataBytes), stamp);
   } catch {
     onFailure();
     return merged;
   }
+}
+
+/** No promise, no array, nothing with a class of its own. */
+function isPlain(data: unknown): data is SessionJson {
+  if (typeof data !== 'object' || data === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(data);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function byKey(theirs: SessionRecord, ours: SessionRecord): Versioned {

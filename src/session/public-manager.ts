@@ -34,6 +34,8 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
   return Object.freeze({
     async create(data: SessionData) {
       const session = await manager.open(undefined);
+      if (typeof data !== 'object' || data === null || Array.isArray(data))
+        throw new SessionError('DATA_INVALID', 'manager.create() takes an object');
       assignData(session, data);
       await kept(session, manager.save(session, true));
       return { session: typed(session), token: tokenOf(manager, session) };
@@ -47,19 +49,24 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
     },
     async save(session: Session) {
       manager.refuseIfClosed();
+      refuseOthers(session);
       beginAnew(session);
       await kept(session, manager.save(session, false));
       return tokenOf(manager, session);
     },
     async regenerate(session: Session) {
       manager.refuseIfClosed();
+      refuseOthers(session);
       beginAnew(session);
       await kept(session, manager.regenerate(session));
       return tokenOf(manager, session);
     },
     async destroy(session: Session | string) {
       manager.refuseIfClosed();
-      if (typeof session !== 'string') beginAnew(session);
+      if (typeof session !== 'string') {
+        refuseOthers(session);
+        beginAnew(session);
+      }
       await (typeof session === 'string' ? manager.destroyToken(session) : manager.destroy(session));
     },
     async check() {
@@ -67,6 +74,11 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
       return { ok, at, ms, connect, operate, seal };
     },
   });
+}
+
+function refuseOthers(session: unknown): void {
+  if (!(session instanceof Session))
+    throw new SessionError('DATA_INVALID', 'the manager takes sessions that it has created or loaded');
 }
 
 /** Each call is a request of its own, with a deadline of its own. */

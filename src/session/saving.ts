@@ -113,7 +113,6 @@ export class Saving {
     state.base = { record: draft.record, stamp: draft.stamp, confirmed, acknowledged };
     state.identity = identity;
     state.maxAge = draft.record.maxAge;
-    state.issued ||= created;
     rebase(session, text, draft.record);
     this.#cookieAfter(state, by, created, created || moves);
     if (state.orphan && state.named) this.#parts.store.adopted(state.named.key);

@@ -41,8 +41,6 @@ export interface SessionState {
   born: number;
   /** The request's token was made with the first secret. */
   tokenCurrent: boolean;
-  /** Under a token that this request was the first to get. */
-  issued: boolean;
   /** What the response must do with the cookie. */
   cookie: 'keep' | 'set' | 'clear';
   /** Called when `cookie` or `fallback` may have changed. */
@@ -75,7 +73,6 @@ export function newState(): SessionState {
     mark: 'live',
     born: 0,
     tokenCurrent: true,
-    issued: false,
     cookie: 'keep',
     announce: () => undefined,
     force: false,
@@ -122,7 +119,8 @@ export class Session {
   constructor(state: SessionState, actions: SessionActions, data: SessionJson) {
     this.#state = state;
     this.#actions = actions;
-    assignData(this, data);
+    // What is stored is there already: a name that has become the interface's since must not lock anybody out.
+    for (const [key, value] of Object.entries(data)) if (!isReserved(key)) put(this, key, value);
   }
 
   /** @internal */
@@ -241,18 +239,30 @@ for (const name of READINGS) {
 
 /** Puts data onto a session, each key as its own property. Throws `RESERVED_KEY` for names of the interface. */
 export function assignData(session: Session, data: object): void {
-  for (const [key, value] of Object.entries(data)) {
-    if (RESERVED.some(name => name === key) || key === 'maxAge') refuseKey(key);
-    Object.defineProperty(session, key, { value, enumerable: true, writable: true, configurable: true });
-  }
+  for (const [key, value] of checkedEntries(data)) put(session, key, value);
 }
 
 /** Makes the data of `session` exactly `data`. */
 export function replaceData(session: Session, data: object): void {
-  for (const key of Object.keys(data))
-    if (RESERVED.some(name => name === key) || key === 'maxAge') refuseKey(key);
+  // Read before anything is let go of: reading may throw.
+  const entries = checkedEntries(data);
   for (const key of Object.keys(session)) Reflect.deleteProperty(session, key);
-  assignData(session, data);
+  for (const [key, value] of entries) put(session, key, value);
+}
+
+function checkedEntries(data: object): [string, unknown][] {
+  const entries = Object.entries(data);
+  for (const [key] of entries) if (isReserved(key)) refuseKey(key);
+  return entries;
+}
+
+function put(session: Session, key: string, value: unknown): void {
+  Object.defineProperty(session, key, { value, enumerable: true, writable: true, configurable: true });
+}
+
+/** Whether `key` belongs to the session's interface, so that no data can have it. */
+export function isReserved(key: string): boolean {
+  return key === 'maxAge' || RESERVED.some(name => name === key);
 }
 
 /** After a merge: the session shows what others changed, and keeps what was changed here since `committed`. */

@@ -49,6 +49,8 @@ function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: 
   const tracks = !refused.tracking;
   const client = build(target, tracks);
   const commands = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+  let connected = false;
+  client.on('connect', () => (connected = true));
   const listeners: ((error: unknown) => void)[] = [];
   const lost = (error: unknown): void => listeners.splice(0).forEach(listener => listener(error));
   client.on('error', error => void (single(target) && lost(error)));
@@ -72,7 +74,11 @@ function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: 
     onLost: listener => void listeners.push(listener),
     onInvalidate: listener =>
       void client.on('invalidate', key => listener(Buffer.isBuffer(key) ? key.toString() : null)),
-    destroy: () => quietly(client),
+    destroy: () => {
+      // Before it is connected a client only forgets that it was to connect, and does so all the same.
+      if (!connected) client.on('connect', () => quietly(client));
+      quietly(client);
+    },
   };
 }
 

@@ -124,6 +124,7 @@ export class RedisLink {
   #watch: Timer | undefined;
   #retry: Timer | undefined;
   #current: RedisConnection | undefined;
+  readonly #lost = new WeakMap<RedisConnection, StoreFault>();
   #wake: () => void = () => undefined;
   /** Settles with the first connection, or with the end. */
   readonly #first = new Promise<void>(resolve => (this.#wake = resolve));
@@ -159,6 +160,9 @@ export class RedisLink {
     this.#guard();
     try {
       return await operation(connection);
+    } catch (error) {
+      // What was under way when the connection was given up fails for that reason, not for having been given up.
+      throw this.#lost.get(connection) ?? error;
     } finally {
       traffic.settle(sent, this.#clock.monotonic());
     }
@@ -233,6 +237,7 @@ export class RedisLink {
   #lose(connection: RedisConnection, fault: StoreFault): void {
     if (this.#current !== connection) return;
     this.#current = undefined;
+    this.#lost.set(connection, fault);
     connection.destroy();
     this.#again(fault);
   }
