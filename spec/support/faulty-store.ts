@@ -16,6 +16,10 @@ export class FaultyStore implements SessionStore {
   evicts = false;
   name: string | undefined = 'first';
   calls = 0;
+  /** How far the store's clock is ahead. */
+  offset: number | undefined;
+  /** The ttl of the last swap under each key that reached the store. */
+  readonly ttls = new Map<string, number>();
   /** The span in which it reports changes; `undefined`: it does not. */
   span: number | undefined;
   watcher: StoreWatcher | undefined;
@@ -30,7 +34,11 @@ export class FaultyStore implements SessionStore {
   }
 
   swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
-    return this.#through(() => this.#behind.swap(key, entry, expected, ttl), !isTombstone(entry));
+    const operation = (): Promise<Swapped> => {
+      this.ttls.set(key, ttl);
+      return this.#behind.swap(key, entry, expected, ttl);
+    };
+    return this.#through(operation, !isTombstone(entry));
   }
 
   incarnation(): string | undefined {
@@ -43,6 +51,10 @@ export class FaultyStore implements SessionStore {
 
   watching(): number | undefined {
     return this.span;
+  }
+
+  clockOffset(): number | undefined {
+    return this.offset;
   }
 
   mayEvict(): boolean {

@@ -8,6 +8,7 @@ import type { Session } from '../../src/session/session.js';
 import { type Entry, stampOf } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
+import { storeKeyOf } from '../../src/vault/token.js';
 import { FaultyStore } from './faulty-store.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -92,6 +93,11 @@ class ForgetfulStore implements SessionStore {
   }
 }
 
+/** The key under which a store has the session of this token. */
+export function keyOf(token: string): string {
+  return storeKeyOf(Buffer.from(token, 'base64url').subarray(6, 38));
+}
+
 const MAX_BYTES = 64 * 1024 * 1024;
 
 export class Instance {
@@ -168,6 +174,14 @@ export class Instance {
     }
   }
 
+  /** What `work` rejects with: the code of the error, or `undefined` where it does not reject. */
+  async refusal(work: Promise<unknown>): Promise<unknown> {
+    return work.then(
+      () => undefined,
+      (error: unknown) => Reflect.get(Object(error), 'code'),
+    );
+  }
+
   async data(token: string): Promise<Record<string, unknown> | undefined> {
     return (await this.load(token))?.toJSON();
   }
@@ -183,6 +197,7 @@ const WATCHED = [
   'circuit:close',
   'journal:added',
   'journal:full',
+  'journal:evicted',
   'migration:conflict',
   'migration:quarantined',
   'session:created',
