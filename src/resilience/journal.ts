@@ -60,6 +60,8 @@ export class Journal {
   /** Where items wait for the store, in the order in which they go to it. */
   readonly #shelves: readonly Shelf[];
   readonly #maxBytes: number;
+  /** What the last write of a user that found no room would have needed. */
+  #refused = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -86,7 +88,8 @@ export class Journal {
   /** Whether users who were there before the outage find no more room. */
   get full(): boolean {
     const { returning, authenticated } = this.#records;
-    return this.#tombstones.bytes + returning.bytes + authenticated.bytes >= this.#capFor('record');
+    const used = this.#tombstones.bytes + returning.bytes + authenticated.bytes;
+    return used + this.#refused >= this.#capFor('record');
   }
 
   get(key: string): JournalItem | undefined {
@@ -105,6 +108,8 @@ export class Journal {
     const old = this.get(item.key);
     const needed = sizeOf(item) - (old ? sizeOf(old) : 0);
     const victims = this.#roomFor(item, needed);
+    // One write that is larger than what others could ever need says nothing about their room.
+    if (isOfUser(item)) this.#refused = victims ? 0 : Math.min(needed, this.#maxBytes / 2);
     if (!victims) return undefined;
     for (const [shelf, victim] of victims) shelf.delete(victim.key);
     this.delete(item.key);
@@ -198,6 +203,11 @@ export class Journal {
     const lower = TIERS.slice(0, TIERS.indexOf(tier));
     return [this.#orphans, ...lower.map(each => this.#records[each])];
   }
+}
+
+/** Whether it is of somebody who was there before the outage. */
+function isOfUser({ entry, tier }: JournalItem): boolean {
+  return isTombstone(entry) || TIERS.indexOf(tier) >= TIERS.indexOf('returning');
 }
 
 /** The entry, and what the closure that can merge it holds. */
