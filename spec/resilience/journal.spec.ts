@@ -171,8 +171,7 @@ describe('an outage in which bots flood the journal', () => {
     expect(a.sessions.health().status).to.equal('degraded');
     await a.rejoin();
     const b = await shop.open();
-    for (const [n, token] of tokens.entries())
-      expect(await b.data(token)).to.deep.equal({ n, kept: true });
+    for (const [n, token] of tokens.entries()) expect(await b.data(token)).to.deep.equal({ n, kept: true });
     expect(a.sessions.health().status).to.equal('healthy');
     await shop.during(b.sessions.close());
   });

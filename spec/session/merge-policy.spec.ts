@@ -31,7 +31,7 @@ describe('a merge function of the app', () => {
   });
 
   const failing: Record<string, Policy> = {
-    'throws': () => {
+    throws: () => {
       throw new Error('a fault of the app');
     },
     // What plain JavaScript may do.
