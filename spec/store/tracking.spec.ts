@@ -60,6 +60,26 @@ describe('the Redis store, watching', () => {
     expect(await news()).to.deep.equal([key]);
   });
 
+  it('hears it where node-redis puts a prefix of its own before each key, of options or of a client', async () => {
+    const options = { url: server.url, keyPrefix: 'app:' };
+    const given = { target: { kind: 'given', client: createClient(options) } } as const;
+    for (const target of [options, given]) {
+      const prefixed = [redisStore(target), redisStore(options)] as const;
+      const told: string[] = [];
+      prefixed[0].watch({
+        changed: key => void told.push(key),
+        flushed: () => undefined,
+        reached: () => undefined,
+      });
+      const key = newKey();
+      await prefixed[0].swap(key, record(), null, TTL);
+      await prefixed[1].swap(key, tombstoneEntry(stamps.next(), 'destroyed'), 'any', TTL);
+      await until(() => told.length > 0);
+      expect(told).to.deep.equal([key]);
+      await Promise.all(prefixed.map(store => store.close()));
+    }
+  });
+
   it('hears that what was not there is there now', async () => {
     const key = newKey();
     await mine.read(key);

@@ -48,6 +48,7 @@ export function connector(target: RedisTarget, clock: Clock): () => RedisConnect
 function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: boolean }): RedisConnection {
   const tracks = !refused.tracking;
   const client = build(target, tracks);
+  const namespace = namespaceOf(target);
   const commands = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
   let connected = false;
   client.on('connect', () => (connected = true));
@@ -73,7 +74,7 @@ function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: 
     usable: () => client.isOpen && client.isReady !== false,
     onLost: listener => void listeners.push(listener),
     onInvalidate: listener =>
-      void client.on('invalidate', key => listener(Buffer.isBuffer(key) ? key.toString() : null)),
+      void client.on('invalidate', key => listener(Buffer.isBuffer(key) ? unprefixed(key, namespace) : null)),
     destroy: () => {
       // Before it is connected a client only forgets that it was to connect, and does so all the same.
       if (!connected) client.on('connect', () => quietly(client));
@@ -116,6 +117,18 @@ function overrides(target: RedisTarget & { kind: 'given' }, settings: object): R
     };
   // Replicas may not have seen a logout yet, so nothing is read from them.
   return { commandOptions: { timeout: 0 }, useReplicas: false, replicaPoolSize: 0 };
+}
+
+/** What node-redis itself puts before each key that is sent. It reports changes under the names that the server knows. */
+function namespaceOf(target: RedisTarget): string {
+  const options: unknown = target.kind === 'options' ? target.options : Reflect.get(target.client, 'options');
+  const prefix = isObject(options) ? options['keyPrefix'] : undefined;
+  return typeof prefix === 'string' || Buffer.isBuffer(prefix) ? prefix.toString() : '';
+}
+
+function unprefixed(key: Buffer, namespace: string): string {
+  const name = key.toString();
+  return name.startsWith(namespace) ? name.slice(namespace.length) : '';
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
