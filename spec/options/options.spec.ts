@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { createSessions, healthRoutes } from '../../src/create.js';
+import type { HealthRouteOptions } from '../../src/http/health-route.js';
 import { readOptions, type SessionOptions } from '../../src/options.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -46,6 +48,14 @@ describe('options', () => {
     ['logger', { logger: {} }, TypeError],
     ['warningHeader', { warningHeader: null }, TypeError],
     ['store', { redis: undefined, store: { read: 1 } }, TypeError],
+    ['redis', { redis: 5 }, TypeError],
+    ['redis', { redis: '' }, TypeError],
+    ['redis', { redis: { url: 'garbage' } }, TypeError],
+    ['redis', { redis: { url: 'http://host' } }, TypeError],
+    ['redis.socket', { redis: { socket: 'host' } }, TypeError],
+    ['redis.socket.port', { redis: { socket: { port: '6379' } } }, TypeError],
+    ['redis.socket.port', { redis: { socket: { port: 70_000 } } }, RangeError],
+    ['redis.database', { redis: { database: 'x' } }, TypeError],
     ['cookie', { cookie: 'sid' }, TypeError],
     ['cookie.name', { cookie: { name: 7 } }, TypeError],
     ['cookie', { cookie: { name: 'a b' } }, RangeError],
@@ -73,6 +83,7 @@ describe('options', () => {
     for (const name of ['timeouts', 'cache', 'cipher', 'compression', 'secrets', 'maxAge']) {
       expect(refusal({ [name]: true }).message, name).to.include(`'${name}' is unknown`);
     }
+    expect(refusal({ redis: { host: 'h', port: 1 } }).message).to.include("'redis.host' is unknown");
     expect(refusal({ breaker: { rates: 1 } }).message).to.include("'breaker.rates' is unknown");
     expect(refusal({ cookie: { maxAge: 1 } }).message).to.include("'cookie.maxAge' is unknown");
   });
@@ -80,6 +91,35 @@ describe('options', () => {
   it('never repeat the password of a Redis', () => {
     for (const redis of ['http://:canary@host', 'canary', 'redis://:canary@ho st:99999999']) {
       expect(refusal({ redis }).message).to.not.include('canary');
+    }
+  });
+
+  it('never repeat what stands in the wrong place: it may be a URL with a password, or a secret', () => {
+    const misplaced = ['redis://:canary@host', 'canary-canary-canary'];
+    const nested = { url: misplaced[0], password: misplaced[1], read: misplaced[1] };
+    const places = ['store', 'cookie', 'breaker', 'probe', 'journal', 'shadow', 'logger'];
+    for (const value of [...misplaced, nested]) {
+      // What plain JavaScript may do.
+      expect(() => createSessions(value as SessionOptions, { env: {} }))
+        .to.throw(TypeError)
+        .with.property('message')
+        .that.does.not.include('canary');
+      for (const place of places) {
+        const error = refusal({ [place]: value, ...(place === 'store' && { redis: undefined }) });
+        expect(error.message, place).to.not.include('canary');
+      }
+    }
+    const socket = { port: 'canary' };
+    expect(refusal({ redis: { socket } }).message).to.not.include('canary');
+  });
+
+  it('of the health route are checked, too', () => {
+    const sessions = createSessions({ redis: false, secret: SECRET, logger: false }, { env: {} });
+    for (const options of [{ pth: '/x' }, { authorize: 'yes' }, { path: 5 }, { path: 'x' }, 'canary', null]) {
+      expect(() => healthRoutes(sessions, options as HealthRouteOptions), JSON.stringify(options))
+        .to.throw()
+        .with.property('code', 'CONFIG_INVALID');
+      expect(() => healthRoutes(sessions, options as HealthRouteOptions)).to.not.throw(/canary/);
     }
   });
 
