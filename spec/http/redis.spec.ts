@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createClient, RESP_TYPES } from 'redis';
 import type { SessionOptions } from '../../src/options.js';
+import { recordLimits } from '../../src/session/manager.js';
 import { newSecret, openSite, type Site } from '../support/app.js';
 import { RedisServer } from '../support/redis-server.js';
 
@@ -59,6 +60,12 @@ describe('the middleware over a Redis server', () => {
     const text = String(await admin.sendCommand(['INFO', 'commandstats']));
     const counted = [...text.matchAll(/^cmdstat_(?:get|getrange|exists|evalsha|eval|set|del):calls=(\d+)/gm)];
     return counted.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+
+  /** How many bytes the server has sent so far. */
+  const sent = async (): Promise<number> => {
+    const text = String(await admin.sendCommand(['INFO', 'stats']));
+    return Number(/^total_net_output_bytes:(\d+)/m.exec(text)?.[1]);
   };
 
   it('keeps a session there, sealed, under a key that its token does not show', async () => {
@@ -133,6 +140,24 @@ describe('the middleware over a Redis server', () => {
         expect(site.count('store:error')).to.equal(0);
       });
     }
+
+    it('is huge costs no more than one record would, and opens no circuit for the others', async () => {
+      await open({ shadow: false });
+      const [visitor, other] = [site.app.visitor(), site.app.visitor()];
+      await visitor.get('/count');
+      const [key = ''] = await storedKeys();
+      await other.get('/count');
+      await admin.set(key, Buffer.alloc(30 * 1024 * 1024, 1));
+      const cookie = `session=${visitor.cookies.get('session') ?? ''}`;
+      const before = await sent();
+      for (let round = 0; round < 4; round += 1) {
+        expect((await site.app.visitor().get('/', { cookie })).text).to.equal('none');
+        expect((await other.get('/')).text).to.equal('1');
+      }
+      const limit = recordLimits(65_536).entry + 1;
+      expect(await sent()).to.be.within(before + limit, before + 5 * limit);
+      expect(site.count('circuit:open') + site.count('store:error')).to.equal(0);
+    });
 
     it('is foreign gets in nobody’s way: the visitor goes on under a new id, others are not concerned', async () => {
       await open({ shadow: false });

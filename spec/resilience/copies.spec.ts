@@ -88,3 +88,27 @@ describe('warm copies of a store that reports changes', () => {
     expect(a.sessions.stats().store.shadow.items).to.equal(0);
   });
 });
+
+describe('warm copies of a store that reports no changes', () => {
+  it('serve a read outage by their age at its start, however long writes have been failing before', async () => {
+    const shop = new Shop();
+    const a = await shop.open();
+    const b = await shop.open();
+    const { token } = await a.sessions.manager.create({ user: 'ada' });
+    const { token: seen } = await a.sessions.manager.create({ user: 'bob' });
+    a.store.link = 'oom';
+    for (let n = 0; n < 3; n += 1) await a.sessions.manager.create({ n });
+    expect(a.mode).to.equal('degraded');
+    await shop.clock.advance(60 * 60_000);
+    await b.sessions.manager.destroy(token);
+    await a.data(seen);
+    a.store.link = 'refused';
+    for (let n = 0; n < 4; n += 1) {
+      expect(await a.refusal(a.load(token))).to.equal('STORE_UNAVAILABLE');
+      expect(await a.data(seen)).to.deep.equal({ user: 'bob' });
+    }
+    expect(a.sessions.stats().store.reads).to.equal(false);
+    expect(await a.refusal(a.load(token))).to.equal('STORE_UNAVAILABLE');
+    await shop.during(Promise.all([a.sessions.close(), b.sessions.close()]));
+  });
+});
