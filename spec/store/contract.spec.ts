@@ -8,6 +8,7 @@ import {
   memoryStore,
   openedCluster,
   openedRedis,
+  openedSentinel,
   openedSupervisor,
   startCluster,
 } from '../support/contract-stores.js';
@@ -33,6 +34,20 @@ describe('the Redis store on a Redis Cluster', () => {
   before(async () => (server = await startCluster()));
   after(() => server.stop());
   storeContract({ describe, it, create: async () => openedCluster(server.url) });
+});
+
+describe('the Redis store behind a Redis Sentinel', () => {
+  let server: RedisServer;
+  let sentinel: RedisServer;
+  before(async () => {
+    server = await RedisServer.start();
+    sentinel = await RedisServer.start({ sentinelOf: server });
+  });
+  after(async () => {
+    await sentinel.stop();
+    await server.stop();
+  });
+  storeContract({ describe, it, create: async () => openedSentinel(sentinel) });
 });
 
 describe('the supervisor over a memory store', () => {

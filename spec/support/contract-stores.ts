@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createClient, createCluster, type RedisClientOptions } from 'redis';
+import { createClient, createCluster, createSentinel, type RedisClientOptions } from 'redis';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { Supervisor } from '../../src/resilience/supervisor.js';
 import { Stamps } from '../../src/store/entry.js';
@@ -55,6 +55,14 @@ export async function startCluster(): Promise<RedisServer> {
 /** A store on a cluster client that the app has, connected or not: it is duplicated. */
 export function openedCluster(url: string): OpenedStore {
   const client = createCluster({ rootNodes: [{ url }] });
+  const store = redisStore({ target: { kind: 'given', client } });
+  return { store, close: () => store.close() };
+}
+
+/** A store on a sentinel client that the app has: it is duplicated, and finds the master by the sentinel. */
+export function openedSentinel(sentinel: RedisServer): OpenedStore {
+  const sentinelRootNodes = [{ host: '127.0.0.1', port: sentinel.port }];
+  const client = createSentinel({ name: 'shop', sentinelRootNodes });
   const store = redisStore({ target: { kind: 'given', client } });
   return { store, close: () => store.close() };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,8 @@ export interface RedisServerOptions {
   persistent?: boolean;
   /** Further arguments of the server, as on its command line. */
   args?: readonly string[];
+  /** It is a sentinel, which watches this server under the name `shop`. */
+  sentinelOf?: { readonly port: number };
 }
 
 const HOST = '127.0.0.1';
@@ -21,6 +23,7 @@ const READY_LIMIT = 10_000;
 const PING_LIMIT = 1_000;
 const POLL = 20;
 const LOG_FILE = 'server.log';
+const SENTINEL_FILE = 'sentinel.conf';
 const LOG_LINES = 15;
 
 // Below the range that kernels pick a client's port from: a client that keeps connecting to a dead
@@ -177,6 +180,7 @@ export class RedisServer {
   readonly dir: string;
   readonly #binary: string;
   readonly #persistent: boolean;
+  readonly #watched: { readonly port: number } | undefined;
   #args: readonly string[];
   #run: Run | undefined;
   #stopped = false;
@@ -203,6 +207,7 @@ export class RedisServer {
     this.url = `redis://${HOST}:${port}`;
     this.dir = dir;
     this.#persistent = options.persistent ?? false;
+    this.#watched = options.sentinelOf;
     this.#args = options.args ?? [];
   }
 
@@ -254,6 +259,7 @@ export class RedisServer {
   }
 
   async #launch(): Promise<void> {
+    await this.#configure();
     const deadline = performance.now() + READY_LIMIT;
     while (!(await this.#attempt(deadline))) {
       if (performance.now() > deadline) throw new Error(`port ${this.port} stays in use`);
@@ -287,11 +293,19 @@ export class RedisServer {
     return false;
   }
 
+  /** A sentinel keeps what it knows in its configuration file, and does not start without one. */
+  async #configure(): Promise<void> {
+    if (!this.#watched) return;
+    const lines = [`sentinel monitor shop ${HOST} ${this.#watched.port} 1`, ''];
+    await writeFile(join(this.dir, SENTINEL_FILE), lines.join('\n'));
+  }
+
   #commandLine(): string[] {
     const durability = this.#persistent
       ? ['--appendonly', 'yes', '--appendfsync', 'always']
       : ['--appendonly', 'no'];
     const place = ['--bind', HOST, '--port', String(this.port), '--dir', this.dir];
+    if (this.#watched) return [join(this.dir, SENTINEL_FILE), '--sentinel', ...place, ...this.#args];
     return [...place, '--daemonize', 'no', '--save', '', ...durability, ...this.#args];
   }
 
