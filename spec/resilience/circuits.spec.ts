@@ -97,6 +97,25 @@ describe('one patience for all commits of a request (P5)', () => {
     await shop.during(login());
     expect(shop.clock.monotonic() - began).to.be.at.most(300);
   });
+
+  it('makes a request that saves several times wait for one deadline', async () => {
+    const { token } = await a.sessions.manager.create({ cart: 1 });
+    const session = await a.load(token);
+    if (!session) throw new Error('there is no such session');
+    a.store.link = 'hang';
+    const began = shop.clock.monotonic();
+    const saves = async (): Promise<void> => {
+      for (let n = 0; n < 2; n += 1) {
+        session['n'] = n;
+        await a.sessions.manager.save(session);
+      }
+    };
+    await shop.during(saves());
+    expect(shop.clock.monotonic() - began).to.be.at.most(300);
+    a.store.link = 'ok';
+    await shop.settle();
+    expect(await a.data(token)).to.deep.equal({ cart: 1, n: 1 });
+  });
 });
 
 describe('loads that waited in vain', () => {

@@ -41,7 +41,7 @@ describe('the journal', () => {
     while (count < 1_000 && journal.put(write(`${tier}-${count}`, tier))) count += 1;
     return count;
   };
-  const kept = (tier: Tier): number => journal.keys().filter(key => key.startsWith(tier)).length;
+  const kept = (tier: Tier | 'end'): number => journal.keys().filter(key => key.startsWith(tier)).length;
 
   it('takes records up to nine tenths of its cap, and refuses the next of the same rank', () => {
     expect(fill('new')).to.equal(9);
