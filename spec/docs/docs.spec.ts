@@ -35,7 +35,8 @@ const NPM_LINES: Readonly<Record<string, { readonly step: string } | { readonly 
     because: 'the peer is compared by hand: ten minutes of waiting',
   },
   'npm run faults -- --peer': { because: 'see above; and nobody has promised that the peer holds' },
-  'npm run model': { because: 'spec/model/model.spec.ts searches the same configurations' },
+  'npm run model': { step: 'npm run model' },
+  'npm run simulate -- --seeds 2000': { step: 'npm run simulate -- --seeds 2000' },
   'npm run bench': { because: 'numbers from a shared CI machine mean nothing, and it takes four minutes' },
 };
 

@@ -2,62 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ROOT, source, tableUnder } from '../docs/markdown.js';
-import {
-  type Configuration,
-  CONFIGURATIONS,
-  exploreAll,
-  LIMITS,
-  MODEL,
-  requireTools,
-  type Result,
-  resultOf,
-  VARIANTS,
-} from './model.js';
+import { CONFIGURATIONS, MODEL, resultOf, VARIANTS } from './model.js';
 
 const model = readFileSync(MODEL, 'utf8');
-
-describe('the model of the protocol', function () {
-  this.timeout(900_000);
-
-  const results = new Map<Configuration, Promise<Result>>();
-
-  before(() => {
-    requireTools();
-    for (const [each, result] of exploreAll([...CONFIGURATIONS, ...VARIANTS, ...LIMITS])) {
-      results.set(each, result);
-      // Each test below hears of its own.
-      result.catch(() => undefined);
-    }
-  });
-
-  async function explored(configuration: Configuration): Promise<Result> {
-    const result = await results.get(configuration);
-    if (!result) throw new Error(`${configuration.name} was not explored`);
-    return result;
-  }
-
-  for (const configuration of CONFIGURATIONS) {
-    it(`holds in every state: ${configuration.name} (${configuration.bounds})`, async () => {
-      const { states, violated, history } = await explored(configuration);
-      console.log(`      ${states.toLocaleString('en')} states explored`);
-      expect(violated, history.join('\n')).to.equal(undefined);
-    });
-  }
-
-  for (const variant of VARIANTS) {
-    it(`catches ${variant.name}`, async () => {
-      const { violated, history } = await explored(variant);
-      expect(violated).to.be.a('string');
-      expect(history).to.not.be.empty;
-    });
-  }
-
-  for (const limit of LIMITS) {
-    it(`shows why this is no promise: ${limit.name}`, async () => {
-      expect((await explored(limit)).violated).to.be.a('string');
-    });
-  }
-});
 
 describe('the text of the model', () => {
   const named = [...model.matchAll(/models: ([^*]*?)\./g)].length;

@@ -343,7 +343,7 @@ inline loadFrom(r, i, x, isBlind) {
   if :: !isBlind -> observe(i, request[r].sid, x) :: else fi
 }
 
-/* models: Supervisor.lookup. The journal's item is retried first: that is the drain's step, and it may always fail. */
+/* models: Reader.lookup. The journal's item is retried first: that is the drain's step, and it may always fail. */
 inline ask(r, i, k) {
   printf("> request %d at %d asks for id %d\n", r, i, k);
   slot = AT(i, k);
@@ -360,7 +360,7 @@ inline ask(r, i, k) {
   fi
 }
 
-/* models: Supervisor.fromShadow, Shadow.warm. Without a copy the session is unavailable, and a write to it blind. */
+/* models: Reader.fromShadow, Shadow.warm. Without a copy the session is unavailable, and a write to it blind. */
 inline fromShadow(r, i) {
   if
   :: shadow[slot].kind == NONE -> clearEntry(request[r].base); request[r].blind = 1; request[r].phase = LOADED
@@ -368,7 +368,7 @@ inline fromShadow(r, i) {
   fi
 }
 
-/* models: Supervisor.fromStore, Supervisor.waiting, Supervisor.found. The answer is as old as the question. */
+/* models: Reader.fromStore, Reader.waiting, Reader.found. The answer is as old as the question. */
 inline answer(r, i, k) {
   printf("> request %d at %d is answered: kind %d, stamp %d\n", r, i, request[r].base.kind, request[r].base.stamp);
   slot = AT(i, k);
@@ -465,17 +465,13 @@ inline send(i, k) {
   fi
 }
 
-/* models: Writer.ended, Writer.endDependents. A tombstone stands in the way. */
-inline ended(i, k) {
-  bury(slot);
-  settleWrites(e.waits, SUPERSEDED);
-  clearItem(journal[slot]);
 #ifdef REGENERATE
+/* models: Writer.endDependents, Writer.endAnyway. The new id ends with the old one. */
+inline endDependents(i, fate) {
   other = AT(i, NEW);
   if
-  :: k == OLD && e.kind == REGENERATED && redis[k].kind == DESTROYED &&
-     journal[other].kind == RECORD && journal[other].after ->
-    settleWrites(journal[other].waits, SUPERSEDED);
+  :: journal[other].kind == RECORD && journal[other].after ->
+    settleWrites(journal[other].waits, fate);
     nextStamp(i, journal[other].stamp);
     clearItem(journal[other]);
     journal[other].kind = DESTROYED;
@@ -483,6 +479,19 @@ inline ended(i, k) {
     journal[other].expected = ANY;
     journal[other].origin = BASED;
     bury(other)
+  :: else
+  fi
+}
+#endif
+
+/* models: Writer.ended, Writer.endDependents. A tombstone stands in the way. */
+inline ended(i, k) {
+  bury(slot);
+  settleWrites(e.waits, SUPERSEDED);
+  clearItem(journal[slot]);
+#ifdef REGENERATE
+  if
+  :: k == OLD && e.kind == REGENERATED && redis[k].kind == DESTROYED -> endDependents(i, SUPERSEDED)
   :: else
   fi
 #endif
@@ -522,6 +531,19 @@ inline meetNothing(i, k) {
 #if EVICTIONS > 0 && !defined(EVICTED_PUT_BACK)
   :: e.origin == BASED && e.kind == RECORD -> settleWrites(e.waits, COUNTED_LOST); clearItem(journal[slot])
 #endif
+#if EVICTIONS > 0 && defined(REGENERATE) && !defined(EVICTED_PUT_BACK)
+  :: e.origin == BASED && e.kind == REGENERATED ->
+    /* What was dropped may have been a logout. So the old id ends, and the new one with it. */
+    bury(slot);
+    settleWrites(e.waits, COUNTED_LOST);
+    nextStamp(i, e.stamp);
+    clearItem(journal[slot]);
+    journal[slot].kind = DESTROYED;
+    journal[slot].stamp = stamp;
+    journal[slot].expected = ANY;
+    journal[slot].origin = BASED;
+    endDependents(i, COUNTED_LOST)
+#endif
   :: else -> e.expected = NULL_; send(i, k)
   fi
 }
@@ -560,7 +582,7 @@ inline peek(k) {
   fi
 }
 
-/* models: absorb, onTop, tryMerge. A write onto one that still waits: they become one, as if the first were stored. */
+/* models: absorb, onTop, mergeOnto. A write onto one that still waits: they become one, as if the first were stored. */
 inline absorb(i, p) {
   if
   :: e.expected != p.stamp ->
@@ -585,7 +607,7 @@ inline absorb(i, p) {
   e.waits = e.waits | p.waits
 }
 
-/* models: Manager.write, stampChanges, expectedBy, Supervisor.swap, Writer.write. */
+/* models: Saving.write, stampChanges, expectedBy, Supervisor.swap, Writer.write. */
 inline beginCommit(r, i, k) {
   printf("> request %d at %d writes key %d of id %d: fault %d\n", r, i, keyOf(r), k, fault);
   slot = AT(i, k);
@@ -612,7 +634,7 @@ inline beginCommit(r, i, k) {
   fi
 }
 
-/* models: Manager.concluded, Manager.stopped. */
+/* models: Saving.conclude, Saving.stopped. */
 inline endCommit(r) {
   if
   :: kept == YIELDED -> fated(r, SUPERSEDED)
@@ -643,7 +665,7 @@ inline beginLogOut(i, k) {
 }
 
 #ifdef REGENERATE
-/* models: Manager.moveTo, Manager.endForMove. The tombstone carries, in k0 and k1, what the new id will hold. */
+/* models: Moving.move, Moving.end. The tombstone carries, in k0 and k1, what the new id will hold. */
 inline beginMove(i) {
   printf("> regenerate at %d: fault %d\n", i, fault);
   slot = AT(i, OLD);
@@ -679,7 +701,7 @@ inline endMove(i) {
   fi
 }
 
-/* models: Manager.moveTo. The new record comes after the old tombstone, wherever that is. */
+/* models: Moving.move. The new record comes after the old tombstone, wherever that is. */
 inline beginNew(i) {
   printf("> the new id at %d: fault %d\n", i, fault);
   slot = AT(i, NEW);
@@ -696,7 +718,7 @@ inline beginNew(i) {
   endRequest(MOVE)
 }
 
-/* models: Draft.fold, Manager.resubmit. The old id holds a newer version: the new id takes its changes along. */
+/* models: Draft.fold, Moving.resubmit. The old id holds a newer version: the new id takes its changes along. */
 inline foldAndResubmit(i) {
   slot = AT(i, OLD);
   other = AT(i, NEW);
@@ -1034,7 +1056,7 @@ end:
     }
 #endif
   :: atomic {
-      /* models: Migration.kick, Supervisor.fromJournal. What waits is tried whenever something can be sent, in every state. */
+      /* models: Migration.kick, Reader.fromJournal. What waits is tried whenever something can be sent, in every state. */
       if
       :: mayDrain(A, OLD)
       :: mayDrain(B, OLD) -> choice = B
