@@ -92,7 +92,7 @@ export class RedisStore implements SessionStore {
     const value = await this.#range(commands, key);
     // Redis answers alike for what is not there and for an empty string, which would be foreign; and between two questions
     // something may have come.
-    if (value === undefined || value.length > 0) return value;
+    if (value === undefined || value === FOREIGN || value.length > 0) return value;
     return Number(await commands.exists(key)) === 1 ? this.#range(commands, key) : undefined;
   }
 
