@@ -1,65 +1,79 @@
 import { expect } from 'chai';
-import type { Context, Middleware } from 'koa';
+import type { Middleware } from 'koa';
 import { createSessions, type Sessions } from '../../src/create.js';
-import { newSecret, type Recorded, recordEvents, TestApp, until } from '../support/app.js';
+import { newSecret, type Recorded, recordEvents, TestApp, type Visitor } from '../support/app.js';
 
-/** Of the Set-Cookie that a response has so far. */
-function tokenIn(ctx: Context): string {
-  return /session=([\w-]{72})/.exec(String(ctx.res.getHeader('set-cookie')))?.[1] ?? '';
-}
+const failing: Middleware = async ctx => {
+  if (ctx.path === '/logout') ctx.session = null;
+  else ctx.session['user'] = 'ada';
+  if (ctx.path === '/regenerate') await ctx.session.regenerate();
+  if (ctx.path === '/save') await ctx.session.save();
+  if (ctx.path === '/too-large') ctx.session['big'] = 'x'.repeat(100_000);
+  if (ctx.path !== '/') throw Object.assign(new Error('the handler failed'), { status: 418 });
+  ctx.body = 'ok';
+};
 
-describe('a handler that fails after its session got a new id', () => {
-  let sessions: Sessions;
-  let events: Recorded[];
-  let app: TestApp;
-  let issued: string;
-
-  const handler: Middleware = async ctx => {
-    ctx.session['user'] = 'ada';
-    if (ctx.path === '/regenerate') await ctx.session.regenerate();
-    if (ctx.path === '/save') await ctx.session.save();
-    issued = tokenIn(ctx);
-    if (ctx.path !== '/') throw Object.assign(new Error('the handler failed'), { status: 418 });
-    ctx.body = 'ok';
-  };
-  const serve = async (...before: Middleware[]): Promise<void> => {
-    sessions = createSessions({ secret: newSecret(), redis: false, logger: false }, { env: {} });
-    events = recordEvents(sessions);
-    app = await TestApp.serve(...before, sessions, handler);
-  };
-  const count = (name: string): number => events.filter(event => event.name === name).length;
-  afterEach(() => Promise.all([app.close(), sessions.close()]));
-
-  for (const path of ['/regenerate', '/save']) {
-    it(`by ${path.slice(1)}() loses the cookie where Koa answers: that is reported, and the session ends`, async () => {
-      await serve();
-      const visitor = app.visitor();
-      if (path === '/regenerate') await visitor.get('/');
-      const failed = await visitor.get(path);
-      expect([failed.status, failed.setCookies]).to.deep.equal([418, []]);
-      await until(() => count('session:destroyed') === 1);
-      const lost = events.find(({ name }) => name === 'session:cookie-lost');
-      expect(lost?.event).to.include({ reason: 'handler-failed' });
-      expect(issued).to.have.length(72);
-      expect(await sessions.manager.load(issued)).to.equal(undefined);
-    });
-
-    it(`by ${path.slice(1)}() keeps it where the app answers the error before Koa does`, async () => {
-      await serve(async (ctx, next) => {
-        try {
-          await next();
-        } catch {
-          ctx.status = 500;
-          ctx.body = 'sorry';
-        }
-      });
-      const visitor = app.visitor();
-      if (path === '/regenerate') await visitor.get('/');
-      const failed = await visitor.get(path);
-      expect([failed.status, failed.setCookies.length]).to.deep.equal([500, 1]);
-      expect(visitor.cookies.get('session')).to.equal(issued);
-      expect((await sessions.manager.load(issued))?.toJSON()).to.deep.equal({ user: 'ada' });
-      expect(count('session:cookie-lost') + count('session:destroyed')).to.equal(0);
-    });
+const answering: Middleware = async (ctx, next) => {
+  try {
+    await next();
+  } catch {
+    ctx.status = 418;
+    ctx.body = 'sorry';
   }
-});
+};
+
+const places: readonly (readonly [string, readonly Middleware[]])[] = [
+  ['Koa answers', []],
+  ['an error handler of the app answers', [answering]],
+];
+
+for (const [where, before] of places) {
+  describe(`a handler that fails, where ${where}`, () => {
+    let sessions: Sessions;
+    let events: Recorded[];
+    let app: TestApp;
+    let visitor: Visitor;
+
+    beforeEach(async () => {
+      sessions = createSessions({ secret: newSecret(), redis: false, logger: false }, { env: {} });
+      events = recordEvents(sessions);
+      app = await TestApp.serve(...before, sessions, failing);
+      visitor = app.visitor();
+    });
+    afterEach(() => Promise.all([app.close(), sessions.close()]));
+    const count = (name: string): number => events.filter(event => event.name === name).length;
+
+    for (const path of ['/regenerate', '/save']) {
+      it(`after ${path.slice(1)}() has made a new id, hands out its cookie once, and the session lives`, async () => {
+        if (path === '/regenerate') await visitor.get('/');
+        const old = visitor.cookies.get('session');
+        const failed = await visitor.get(path);
+        expect([failed.status, failed.setCookies.length]).to.deep.equal([418, 1]);
+        expect(failed.header('cache-control')).to.equal('no-store');
+        const token = visitor.cookies.get('session') ?? '';
+        expect(token).to.have.length(72).and.not.equal(old);
+        expect((await sessions.manager.load(token))?.toJSON()).to.deep.equal({ user: 'ada' });
+        expect(count('session:cookie-lost') + count('session:destroyed')).to.equal(0);
+      });
+    }
+
+    it('after a logout clears the cookie all the same, and the session is over', async () => {
+      await visitor.get('/');
+      const token = visitor.cookies.get('session') ?? '';
+      const failed = await visitor.get('/logout');
+      expect(failed.status).to.equal(418);
+      expect(failed.setCookies.join()).to.match(/^session=; Max-Age=0;/);
+      expect(await sessions.manager.load(token)).to.equal(undefined);
+    });
+
+    it('with changes that cannot be saved answers its own error, and session:gone says of those', async () => {
+      await visitor.get('/');
+      const failed = await visitor.get('/too-large');
+      expect([failed.status, failed.setCookies]).to.deep.equal([418, []]);
+      expect(events.find(({ name }) => name === 'session:gone')?.event).to.include({
+        reason: 'DATA_TOO_LARGE',
+      });
+      expect(await sessions.manager.load(visitor.cookies.get('session') ?? '')).to.not.equal(undefined);
+    });
+  });
+}

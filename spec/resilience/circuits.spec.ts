@@ -90,9 +90,9 @@ describe('one patience for all commits of a request (P5)', () => {
     a.store.link = 'hang';
     const began = shop.clock.monotonic();
     const login = async (): Promise<void> => {
-      await a.sessions.manager.regenerate(session);
+      await session.regenerate();
       session['user'] = 'ada';
-      await a.sessions.manager.save(session);
+      await session.save();
     };
     await shop.during(login());
     expect(shop.clock.monotonic() - began).to.be.at.most(300);
@@ -107,7 +107,7 @@ describe('one patience for all commits of a request (P5)', () => {
     const saves = async (): Promise<void> => {
       for (let n = 0; n < 2; n += 1) {
         session['n'] = n;
-        await a.sessions.manager.save(session);
+        await session.save();
       }
     };
     await shop.during(saves());
