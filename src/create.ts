@@ -221,7 +221,7 @@ async function becomeReady(
 ): Promise<void> {
   const late = clock.monotonic() + READY_WITHIN;
   let report = await first;
-  while (!report.ok && clock.monotonic() < late) {
+  while (!report.ok && clock.monotonic() < late && !supervisor.snapshot().closed) {
     // Canaries of its own would open the circuits all the sooner.
     report = await supervisor.nextCanary(Math.max(0, late - clock.monotonic()));
   }

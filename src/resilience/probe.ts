@@ -125,6 +125,8 @@ export class Probe {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    // No report will come: who waits for one shall not wait for the end of its patience.
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #done(report: CanaryResult): CanaryResult {

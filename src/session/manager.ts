@@ -154,7 +154,7 @@ export class Manager implements SessionActions {
     const ms = clock.monotonic() - began;
     if (settled.done && settled.by === 'journal') {
       state.fallback = true;
-      patience.spent += ms;
+      Object.assign(patience, { spent: patience.spent + ms, at: began + ms });
     }
     emit('session:destroyed', { session: identity.pseudonym, ms });
   }

@@ -54,7 +54,7 @@ export class Opening {
     const session = this.#judge(claims.identity, found, claims.born, ms);
     const state = Session.stateOf(session);
     state.tokenCurrent = claims.current;
-    if (!isAnswered(found)) state.patience.spent = ms;
+    if (!isAnswered(found)) Object.assign(state.patience, { spent: ms, at: began + ms });
     if (state.base) emit('session:loaded', { session: claims.identity.pseudonym, source: state.source, ms });
     return session;
   }

@@ -31,6 +31,9 @@ export interface Write {
   readonly touchOnly: boolean;
 }
 
+/** How long a request that has waited in vain goes on without asking, ms. */
+const RECOVERS_AFTER = 1_000;
+
 /** Session → store, if anything changed. Resolves false where nothing could be kept. */
 export class Saving {
   readonly #parts: SavingParts;
@@ -88,10 +91,13 @@ export class Saving {
     const { clock, emit } = this.#parts;
     const { patience } = state;
     const began = clock.monotonic();
+    // With nothing left nobody is asked, and so nobody could answer: after a while there is a new chance.
+    if (began - patience.at > RECOVERS_AFTER) patience.spent = 0;
     try {
       const settled = await swap(patience.spent);
+      const now = clock.monotonic();
       const answered = !settled.done || settled.by === 'primary';
-      patience.spent = answered ? 0 : patience.spent + clock.monotonic() - began;
+      Object.assign(patience, answered ? { spent: 0 } : { spent: patience.spent + now - began, at: now });
       return settled;
     } catch (error) {
       if (!(error instanceof SessionError) || error.code !== 'STORE_UNAVAILABLE') throw error;

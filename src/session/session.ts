@@ -31,6 +31,12 @@ export interface Base {
  */
 export type Mark = 'live' | 'destroyed' | 'ended' | 'ephemeral';
 
+/** `at`: monotonic ms of the last wait in vain. */
+export interface Patience {
+  spent: number;
+  at: number;
+}
+
 /** What happened to a session, for the manager to act on. No I/O. */
 export interface SessionState {
   identity: SealedIdentity | undefined;
@@ -59,7 +65,7 @@ export interface SessionState {
   /** A write of this session went to the journal, or could be kept nowhere. */
   fallback: boolean;
   /** What all commits of one request share: how long they have waited for the store in vain, ms. */
-  readonly patience: { spent: number };
+  readonly patience: Patience;
   /** Commits of one session come one after the other: each starts from what the one before has made of it. */
   turn: Promise<unknown>;
 }
@@ -82,7 +88,7 @@ export function newState(): SessionState {
     refused: false,
     blind: false,
     fallback: false,
-    patience: { spent: 0 },
+    patience: { spent: 0, at: -Infinity },
     turn: Promise.resolve(),
   };
 }
