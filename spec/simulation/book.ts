@@ -188,6 +188,15 @@ export class Book {
     );
   }
 
+  /** An earlier id of this session was destroyed elsewhere, or evicted, before it moved: then its successors end too. */
+  endsWithAnother(life: Life): boolean {
+    for (let each = life.from; each; each = each.from) {
+      const lost = each.reported.some(({ reason }) => reason === 'evicted');
+      if (lost || each.ends.some(({ kind }) => kind === 'destroyed')) return true;
+    }
+    return false;
+  }
+
   /** Who can have put this value; `undefined` stands for nobody at all: the key was never there. */
   #candidates(life: Life, key: string, value: unknown): (Write | undefined)[] {
     if (value !== undefined) return [this.find(life, key, value)];

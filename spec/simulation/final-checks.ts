@@ -111,7 +111,7 @@ export class FinalChecks {
       )
     )
       return true;
-    if (life.from?.ends.some(({ kind }) => kind === 'destroyed')) return true;
+    if (this.#book.endsWithAnother(life)) return true;
     if (life.birthExcused || life.reported.length > 0) return true;
     if (this.#runsOut(life)) return true;
     // Gone with its last acknowledged copy; but a write that was still waiting here would have brought it back.

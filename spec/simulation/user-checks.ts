@@ -44,8 +44,7 @@ export class UserChecks {
     const { bounds, lives } = this.#book;
     if (life.ends.some(end => end.operation.started <= operation.settled)) return true;
     if (life.losses.length > 0 || life.birthExcused || life.reported.length > 0) return true;
-    // A session that was destroyed elsewhere takes the one that was regenerated from it along.
-    if (life.from && life.from.ends.some(end => end.kind === 'destroyed')) return true;
+    if (this.#book.endsWithAnother(life)) return true;
     return lives.size > 0 && operation.settled - life.birth.started >= bounds.idleTimeout - bounds.slack;
   }
 

@@ -70,12 +70,12 @@ export class Lifetime {
 
   /** What is left of a record, with room for clocks that differ, ms. */
   ttlOf(record: SessionRecord): number {
-    return Math.max(1, deadlineOf(record) - this.#clock.wall() + ALLOWED_SKEW);
+    return Math.max(1, this.#left(record));
   }
 
-  /** Monotonic ms at which {@link ttlOf} ends. */
+  /** Monotonic ms at which {@link ttlOf} ends, or has ended. */
   expiryOf(record: SessionRecord): number {
-    return this.#clock.monotonic() + this.ttlOf(record);
+    return this.#clock.monotonic() + this.#left(record);
   }
 
   /** A tombstone outlives every write that may still meet it. */
@@ -87,6 +87,10 @@ export class Lifetime {
   /** Whether a session that was born in an outage may still be on its way to the store. */
   isAwaited(born: number): boolean {
     return born !== 0 && this.#clock.wall() - born <= this.#options.maxOutage + BORN_WITHIN;
+  }
+
+  #left(record: SessionRecord): number {
+    return deadlineOf(record) - this.#clock.wall() + ALLOWED_SKEW;
   }
 
   #idleTimeoutOf(state: SessionState): number | false {
