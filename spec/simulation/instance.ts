@@ -64,7 +64,8 @@ export class Instance {
   readonly died: Promise<'died'>;
   #die: () => void = () => undefined;
   #mode = 'healthy';
-  readonly #halfRead = new Set<string>();
+  /** Reads by key that were answered by nothing, and look into it. */
+  readonly #halfRead = new Map<string, number>();
   #firstAsked: number | undefined;
   readonly #parts: InstanceParts;
 
@@ -124,16 +125,23 @@ export class Instance {
     if (this.#parts.onProbed(this, key)) this.heard = Math.max(this.heard, said);
   }
 
+  /** Whether any such read is under way. */
+  #looksInto(key: string, change: 1 | -1): boolean {
+    const before = this.#halfRead.get(key) ?? 0;
+    this.#halfRead.set(key, Math.max(0, before + change));
+    return before > 0;
+  }
+
   /** While a circuit is open only canaries and the drain may ask, each in its own way. */
   #sends(command: Command): void {
     const { timeline, history, onProbed } = this.#parts;
-    if (command.name === 'exists') this.#halfRead.add(command.key);
+    if (command.name === 'exists') this.#looksInto(command.key, 1);
     const read = command.name === 'get';
     if (!read && command.name !== 'swap') return;
     const key = read ? command.key : command.script.key;
     const since = read ? this.opened.read : this.opened.write;
     // The script is sent whole where the server has forgotten it, and an empty answer is looked into: one question still.
-    const again = read ? this.#halfRead.delete(key) : command.whole;
+    const again = read ? this.#looksInto(key, -1) : command.whole;
     if (!onProbed(this, key)) return;
     // What waited for the very first connection goes out with it, whether anybody still waits for the answer or not.
     const first = (this.#firstAsked ??= timeline.now) === timeline.now;

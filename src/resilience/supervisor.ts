@@ -124,7 +124,7 @@ export class Supervisor implements ResilientStore {
     store.watch?.({
       changed: key => this.#changed(witness, key),
       flushed: () => this.#flushed(witness),
-      reached: () => this.#reached(),
+      reached: () => this.#reached(witness),
     });
     const troubled = (): boolean => this.#modes.mode.state === 'degraded';
     this.#canary = { ...shared, sealCheck: parts.sealCheck };
@@ -306,9 +306,12 @@ export class Supervisor implements ResilientStore {
     return this.#reader.refresh(key, new Budget(this.#parts.clock, this.#options.deadline));
   }
 
-  /** An outage ends no sooner than a canary finds out. */
-  #reached(): void {
+  /** An outage ends no sooner than a canary finds out. Without one, nobody has reported changes for a moment. */
+  #reached(witness: Witness): void {
     if (this.#modes.mode.state === 'degraded') this.#probe.hurry();
+    if (!this.#modes.read.closed) return;
+    witness.renew();
+    this.#warming.kick();
   }
 
   #changed(witness: Witness, key: string): void {

@@ -32,6 +32,11 @@ export class Witness {
     return this.#watch;
   }
 
+  /** A new span has begun, and the store is known to answer: what was learnt in the one before is not kept up to date. */
+  renew(): void {
+    this.#watch = this.#store.watching?.();
+  }
+
   async ask<T>(key: string, question: (store: SessionStore) => Promise<T>): Promise<Testimony<T>> {
     const at = this.#clock.monotonic();
     const watch = this.#store.watching?.();

@@ -145,7 +145,7 @@ export class Manager implements SessionActions {
   async #end(state: SessionState, identity: SealedIdentity): Promise<void> {
     const { store, stamps, emit, clock } = this.#parts;
     const { patience } = state;
-    const tombstone = tombstoneEntry(stamps.next(state.base?.stamp), 'destroyed');
+    const tombstone = tombstoneEntry(stamps.next(state.base?.seen), 'destroyed');
     const began = clock.monotonic();
     const life = this.#lifetime.tombstoneTtl(state);
     const settled = await store.swap(identity.key, tombstone, 'any', life, {

@@ -23,7 +23,7 @@ export class Moving {
     const began = clock.monotonic();
     const text = this.#saving.textOf(session);
     const identity = vault.newIdentity();
-    const stamp = stamps.next(state.base?.stamp);
+    const stamp = stamps.next(state.base?.seen);
     const { blind } = state;
     // Whoever logs in blindly may be somebody else than the cookie's last user: nothing of that session comes along.
     const from = blind ? { ...state, blind: false, base: undefined } : state;
@@ -65,7 +65,7 @@ export class Moving {
       const entry = tombstoneEntry(stamps.next(stampOf(current)), 'regenerated');
       return { entry, expires: clock.monotonic() + life };
     };
-    const tombstone = tombstoneEntry(stamps.next(state.base?.stamp), 'regenerated');
+    const tombstone = tombstoneEntry(stamps.next(state.base?.seen), 'regenerated');
     const intent = { merge: fold, weight: draft.entry.length * 2, confirmed: state.base?.confirmed };
     const settled = await this.#saving.patiently(state, old, waited =>
       store.swap(old.key, tombstone, state.base?.stamp ?? null, life, { ...intent, waited }),
@@ -79,7 +79,7 @@ export class Moving {
   /** Nobody has seen what the old id stands for: it ends like a logout, and the new id depends on nothing. */
   async #endBlindly(state: SessionState, old: SealedIdentity): Promise<boolean> {
     const { store, stamps, lifetime } = this.#parts;
-    const tombstone = tombstoneEntry(stamps.next(state.base?.stamp), 'regenerated');
+    const tombstone = tombstoneEntry(stamps.next(state.base?.seen), 'regenerated');
     const life = lifetime.tombstoneTtl(state);
     const settled = await this.#saving.patiently(state, old, waited =>
       store.swap(old.key, tombstone, 'any', life, { waited }),

@@ -1,7 +1,7 @@
 import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
-import { type Entry, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
+import { type Entry, laterStamp, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
 import type { Lookup, ResilientStore } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
 import { openRecord } from './draft.js';
@@ -125,7 +125,13 @@ export class Opening {
     const state: SessionState = {
       ...newState(),
       identity,
-      base: { record, stamp: stampOf(entry), confirmed, acknowledged: source !== 'journal' },
+      base: {
+        record,
+        stamp: stampOf(entry),
+        seen: laterStamp(stampOf(entry), found.other ? stampOf(found.other) : ZERO_STAMP),
+        confirmed,
+        acknowledged: source !== 'journal',
+      },
       source: standing === 'blind' ? 'unavailable' : source,
       born: stored ? 0 : born,
       cookie: stored && born !== 0 ? 'set' : 'keep',

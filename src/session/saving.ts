@@ -116,7 +116,7 @@ export class Saving {
     draft.migrating = by === 'journal';
     const confirmed = settled.done ? settled.confirmed : state.base?.confirmed;
     const acknowledged = by === 'primary';
-    state.base = { record: draft.record, stamp: draft.stamp, confirmed, acknowledged };
+    state.base = { record: draft.record, stamp: draft.stamp, seen: draft.stamp, confirmed, acknowledged };
     state.identity = identity;
     state.maxAge = draft.record.maxAge;
     rebase(session, text, draft.record);
@@ -156,7 +156,7 @@ export class Saving {
     const { vault, clock, stamps, lifetime, drafts } = this.#parts;
     const { blind, base } = state;
     const identity = state.identity ?? vault.newIdentity();
-    const stamp = stamps.next(base?.stamp);
+    const stamp = stamps.next(base?.seen);
     const record = lifetime.recordFor(state, text, stamp, touch);
     const draft = new Draft(drafts, { identity, record, stamp, since: base?.stamp, touchOnly });
     const moves = touch || (base !== undefined && base.record.maxAge !== record.maxAge);

@@ -20,6 +20,8 @@ export interface SessionData {}
 export interface Base {
   readonly record: SessionRecord;
   readonly stamp: Stamp;
+  /** The latest stamp that was seen under its key: the next one must be later. */
+  readonly seen: Stamp;
   readonly confirmed: Confirmation | undefined;
   /** The store has it: a touch on top says nothing that would be missed. */
   readonly acknowledged: boolean;
