@@ -5,6 +5,7 @@ import Koa, { type Context } from 'koa';
 import { createSessions } from '../../src/create.js';
 import { healthRoutes, session, type SessionOptions, type Sessions } from '../../src/index.js';
 import { EventFeed } from './feed.js';
+import { type Answer, type Handler, serve } from './routes.js';
 import { isSabotage, partsFor } from './sabotage.js';
 
 declare module '../../src/index.js' {
@@ -16,11 +17,8 @@ declare module '../../src/index.js' {
 }
 
 type CartItem = string | number;
-type Answer = { readonly [name: string]: unknown };
-type Handler = (ctx: Context, input: Answer) => Promise<Answer> | Answer;
 
 const PAGE = readFileSync(new URL('./page.html', import.meta.url));
-const BODY_LIMIT = 4_096;
 const CART_LIMIT = 2_000;
 /** A held handler goes on by then, released or not. */
 const LONGEST_HOLD = 15_000;
@@ -29,6 +27,11 @@ const NAME = /^[\w -]{1,32}$/;
 const KEEP_ALIVE = 60_000;
 
 const { env } = process;
+// Until this process listens: whoever started it says in one line what went wrong.
+process.once('uncaughtException', refuse);
+// Nobody may be left to read, and there is still something to put away.
+process.stdout.on('error', () => undefined);
+
 // Plain HTTP on loopback, whatever the surroundings say: a Secure cookie would not come back.
 const options: SessionOptions = {
   cookie: { name: 'session', secure: false },
@@ -36,6 +39,11 @@ const options: SessionOptions = {
 };
 const sessions = openSessions(env['SABOTAGE'] ?? '');
 const feed = new EventFeed(sessions);
+
+function refuse({ message }: Error): void {
+  console.log(JSON.stringify({ failed: message }));
+  process.exit(1);
+}
 
 function openSessions(sabotage: string): Sessions {
   if (!isSabotage(sabotage)) return session(options);
@@ -99,28 +107,8 @@ async function askOwner(ctx: Context, method: 'GET' | 'POST', act: string): Prom
   }
   const answer = await fetch(`${control}/${act}`, { method });
   ctx.status = answer.status;
-  return { owned: true, redis: await answer.json() };
-}
-
-async function readInput(ctx: Context): Promise<Answer> {
-  // A form on another site cannot send this type, so nobody else's page presses these buttons.
-  if (ctx.request.type !== 'application/json') ctx.throw(415, 'send application/json');
-  let text = '';
-  for await (const chunk of ctx.req.setEncoding('utf8')) {
-    text += String(chunk);
-    if (text.length > BODY_LIMIT) ctx.throw(413);
-  }
-  const input = parse(text || '{}');
-  if (typeof input !== 'object' || input === null) ctx.throw(400, 'send a JSON object');
-  return { ...input };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const { error, ...redis } = Object(await answer.json());
+  return { owned: true, redis, ...(error && { error }) };
 }
 
 const held = new Set<() => void>();
@@ -156,16 +144,6 @@ const visiting: Record<string, Handler> = {
   'POST /api/logout': logout,
 };
 
-function serve(handlers: Record<string, Handler>): Koa.Middleware {
-  return async (ctx, next) => {
-    const route = `${ctx.method} ${ctx.path}`;
-    const handler = Object.hasOwn(handlers, route) ? handlers[route] : undefined;
-    if (!handler) return next();
-    const input = ctx.method === 'POST' ? await readInput(ctx) : {};
-    ctx.body = await handler(ctx, input);
-  };
-}
-
 const app = new Koa();
 // Whoever watches needs no session: these stand before it, so that watching does not show up in what is watched.
 app.use(healthRoutes(sessions, { authorize: () => true }));
@@ -181,6 +159,7 @@ app.use(ctx => {
 
 const server = createServer({ keepAliveTimeout: KEEP_ALIVE }, app.callback());
 server.listen(Number(env['PORT'] ?? 0), '127.0.0.1', () => {
+  process.off('uncaughtException', refuse);
   const address = server.address();
   if (typeof address === 'object' && address) console.log(JSON.stringify({ port: address.port }));
 });

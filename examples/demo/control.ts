@@ -38,15 +38,28 @@ export class Control {
   }
 }
 
+interface Button {
+  readonly from: readonly State[];
+  readonly run: () => Promise<void>;
+}
+
 interface Pressed {
   readonly status: number;
   readonly state?: State;
   readonly pid?: number;
+  /** The buttons that can be pressed now. */
+  readonly can?: string[];
   readonly error?: string;
 }
 
 class Panel {
   readonly #redis: RedisServer;
+  readonly #buttons: Record<Act, Button> = {
+    kill: { from: ['running', 'frozen'], run: () => this.#kill() },
+    freeze: { from: ['running'], run: () => this.#freeze() },
+    thaw: { from: ['frozen'], run: () => this.#thaw() },
+    restart: { from: ['running', 'frozen', 'dead'], run: () => this.#restart() },
+  };
   #state: State = 'running';
 
   constructor(redis: RedisServer) {
@@ -55,31 +68,25 @@ class Panel {
 
   async press(name: string | undefined): Promise<Pressed> {
     if (name === '') return this.#answer(200);
-    const act = this.#acts(name);
-    if (!act) return { status: 404, error: 'no such button' };
-    if (!act.from.includes(this.#state)) return this.#answer(409);
+    const button = Object.entries(this.#buttons).find(([known]) => known === name)?.[1];
+    if (!button) return { status: 404, error: 'no such button' };
+    if (!button.from.includes(this.#state))
+      return this.#answer(409, `Redis is ${this.#state}: ${name} is not possible`);
     try {
-      await act.run();
+      await button.run();
       return this.#answer(200);
     } catch (error) {
       this.#state = 'dead';
-      console.error(error instanceof Error ? error.message : error);
-      return this.#answer(500);
+      const message = error instanceof Error ? error.message : String(error);
+      console.error(message);
+      return this.#answer(500, message);
     }
   }
 
-  #answer(status: number): Pressed {
-    return { status, state: this.#state, pid: this.#redis.pid };
-  }
-
-  #acts(name: string | undefined): { from: State[]; run: () => Promise<void> } | undefined {
-    const acts: Record<Act, { from: State[]; run: () => Promise<void> }> = {
-      kill: { from: ['running', 'frozen'], run: () => this.#kill() },
-      freeze: { from: ['running'], run: () => this.#freeze() },
-      thaw: { from: ['frozen'], run: () => this.#thaw() },
-      restart: { from: ['running', 'frozen', 'dead'], run: () => this.#restart() },
-    };
-    return Object.entries(acts).find(([known]) => known === name)?.[1];
+  #answer(status: number, error?: string): Pressed {
+    const usable = Object.entries(this.#buttons).filter(([, { from }]) => from.includes(this.#state));
+    const can = usable.map(([name]) => name);
+    return { status, state: this.#state, pid: this.#redis.pid, can, ...(error !== undefined && { error }) };
   }
 
   async #kill(): Promise<void> {

@@ -3,6 +3,7 @@
  * `npm run demo -- --once`: plays the story by itself. Exit code 0: every promise held; 1: one did not; 2: it could not be played.
  */
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { RedisServer, stopAllServers } from '../../spec/support/redis-server.js';
 import { Control } from './control.js';
@@ -13,19 +14,36 @@ import { Story } from './story.js';
 interface Wishes {
   readonly once: boolean;
   readonly sabotage: string | undefined;
+  readonly help: boolean;
 }
 
-const USAGE = `npm run demo -- [--once] [--sabotage=${SABOTAGES.join('|')}]`;
+/** So that a page that was left open finds the next demo. */
+const USUAL_PORT = 8_379;
+/** How soon it is noticed that nobody waits for this process any more, ms. */
+const PARENT_CHECK = 250;
+
+const USAGE = `\
+npm run demo                    a page with buttons to kill, freeze and restart Redis, until Ctrl-C
+npm run demo -- --once          plays the story by itself; exit code 0: every promise held, 1: one did not,
+                                2: it could not be played
+npm run demo -- --sabotage=NAME either of them with one safeguard taken away: ${SABOTAGES.join(', ')}
+
+PORT=…       where the page is, instead of ${USUAL_PORT} (or any free port if that is taken)
+REDIS_URL=…  a Redis of yours for the page, without buttons to kill it; --once leaves it alone`;
 
 const secret = process.env['SESSION_SECRET_KEY'] || randomBytes(32).toString('base64url');
 
 function readWishes(): Wishes {
   const { values } = parseArgs({
-    options: { once: { type: 'boolean', default: false }, sabotage: { type: 'string' } },
+    options: {
+      once: { type: 'boolean', default: false },
+      sabotage: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
   });
-  const { once, sabotage } = values;
+  const { once, sabotage, help } = values;
   if (sabotage !== undefined && !isSabotage(sabotage)) throw new TypeError(`no such sabotage: ${sabotage}`);
-  return { once, sabotage };
+  return { once, sabotage, help };
 }
 
 /** Two instances of the app and their users. */
@@ -54,7 +72,7 @@ async function serve(sabotage: string | undefined): Promise<number> {
     name: 'A',
     redisUrl: redis?.url ?? given ?? '',
     secret,
-    port: process.env['PORT'],
+    port: process.env['PORT'] || (await usualPort()),
     controlUrl: control?.url,
     sabotage,
   });
@@ -65,6 +83,14 @@ async function serve(sabotage: string | undefined): Promise<number> {
   const code = await app.gone();
   control?.close();
   return code ?? 2;
+}
+
+function usualPort(): Promise<string> {
+  return new Promise(resolve => {
+    const probe = createServer();
+    probe.once('error', () => resolve('0'));
+    probe.listen(USUAL_PORT, '127.0.0.1', () => probe.close(() => resolve(String(USUAL_PORT))));
+  });
 }
 
 /** Ends every process that this one started. */
@@ -88,10 +114,22 @@ for (const [signal, code] of [
   process.on(signal, () => void end(code));
 }
 
+// npm that is killed passes nothing on, and then there is nobody left to press Ctrl-C.
+const { ppid } = process;
+setInterval(() => process.ppid !== ppid && void end(129), PARENT_CHECK).unref();
+process.stdout.on('error', () => undefined);
+
+async function run({ once, sabotage, help }: Wishes): Promise<number> {
+  if (!help) return once ? playOnce(sabotage) : serve(sabotage);
+  console.log(USAGE);
+  return 0;
+}
+
 try {
-  const { once, sabotage } = readWishes();
-  await end(once ? await playOnce(sabotage) : await serve(sabotage));
+  await end(await run(readWishes()));
 } catch (error) {
+  // What breaks because the demo is being ended is no news.
+  if (ending) await ending;
   console.error(error instanceof Error ? error.message : error);
   if (error instanceof TypeError) console.error(USAGE);
   await end(2);

@@ -83,14 +83,15 @@ function environment(options: AppOptions): NodeJS.ProcessEnv {
   };
 }
 
-/** The app says its port in its first line of JSON; other lines are its log. */
+/** The app says its port, why it cannot start, and what it left, in lines of JSON; other lines are its log. */
 function portOf(child: ChildProcess): Promise<number> {
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     if (!child.stdout) return;
     createInterface(child.stdout).on('line', line => {
-      const [, port] = /^\{"port":(\d+)\}$/.exec(line) ?? [];
-      if (port !== undefined) resolve(Number(port));
-      else if (!line.startsWith('{"left":')) console.log(`        app: ${line}`);
+      const [, word, value = ''] = /^\{"(port|failed|left)":(.+)\}$/.exec(line) ?? [];
+      if (word === 'port') resolve(Number(value));
+      else if (word === 'failed') reject(new Error(String(JSON.parse(value))));
+      else if (word === undefined) console.log(`        app: ${line}`);
     });
   });
 }
@@ -98,7 +99,8 @@ function portOf(child: ChildProcess): Promise<number> {
 function failure(child: ChildProcess, name: string): Promise<never> {
   return new Promise((_, reject) => {
     child.once('error', reject);
-    child.once('exit', code => reject(new Error(`app ${name} ended at its start (code ${code})`)));
+    // Its last words come first.
+    child.once('close', code => reject(new Error(`app ${name} ended at its start (code ${code})`)));
   });
 }
 

@@ -23,6 +23,10 @@ export class Shopper {
   readonly #meter: Meter;
   readonly #verdict: Verdict;
   readonly #acknowledged: Acknowledged[] = [];
+  /** Instances that could not read the session, until they have again. */
+  readonly #lost = new Set<Site>();
+  /** Reads that were answered without Redis, and those of them that said that the session was unavailable. */
+  readonly fallback = { reads: 0, unavailable: 0 };
   #cookie: string | undefined;
   #items = 0;
 
@@ -47,12 +51,14 @@ export class Shopper {
     if (before !== undefined && changed) this.retired.push(before);
   }
 
-  /** The next item of `kind` into the cart. Remembered if it was acknowledged. */
+  /** The next item of `kind` into the cart. Remembered if it was acknowledged by an instance that knew the session. */
   async write(site: Site, kind: string): Promise<void> {
     const item = ++this.#items;
     const answer = await this.#visit(site, 'POST', '/api/cart', { kind, item });
     this.#expectAnswer(answer, `${this.name} puts ${kind} into the cart at ${site.name}`);
-    if (answer.status === 200) this.#acknowledged.push({ site, kind, item, phase: this.#meter.phase });
+    const known = this.#isKnown(answer, site);
+    if (answer.status === 200 && known)
+      this.#acknowledged.push({ site, kind, item, phase: this.#meter.phase });
   }
 
   /** A write that nobody will miss, because a logout follows. */
@@ -66,17 +72,35 @@ export class Shopper {
     return site.visitSlowly('POST', '/api/cart', { cookie: this.#cookie, body });
   }
 
-  /** Reads, and checks that everything acknowledged here before is in it. */
-  async read(site: Site): Promise<void> {
+  /** Reads, and checks that everything acknowledged here before is in it. Returns where it came from. */
+  async read(site: Site): Promise<unknown> {
     const expected = this.#acknowledged.filter(each => each.site === site);
     const answer = await this.#visit(site, 'GET', '/api/me');
     this.#expectAnswer(answer, `${this.name} reads at ${site.name}`);
+    this.#expectWarning(answer, site);
+    const known = this.#isKnown(answer, site);
+    if (answer.body['source'] !== 'primary') this.fallback.reads++;
+    if (known) this.#expectOwnWrites(answer, site, expected);
+    else this.fallback.unavailable++;
+    return answer.body['source'];
+  }
+
+  #expectOwnWrites(answer: Answer, site: Site, expected: readonly Acknowledged[]): void {
     const missing = this.#missing(answer, expected);
     const whose = answer.body['user'] === this.name;
     const at = `at ${site.name} in ${this.#meter.phase}`;
     this.#verdict.check('P1', whose, `${this.name} is read as ${String(answer.body['user'])} ${at}`);
     this.#verdict.check('P1', missing.length === 0, `${this.name} misses ${missing.length} own writes ${at}`);
-    this.#expectWarning(answer, site);
+  }
+
+  /**
+   * Whether the instance knew the session. "Unavailable" is an answer that the promises allow, if it says so. What is
+   * written then is blind: it only adds what Redis lacks, and until Redis answers there, the instance knows no more.
+   */
+  #isKnown({ body: { source }, warning }: Answer, site: Site): boolean {
+    if (source === 'unavailable' && warning === 'fallback') this.#lost.add(site);
+    else if (source !== 'journal') this.#lost.delete(site);
+    return !this.#lost.has(site);
   }
 
   visit(site: Site): Promise<Answer> {

@@ -44,9 +44,9 @@ export class Story {
       const traffic = new Traffic(habits);
       try {
         await this.#health();
-        await this.#kill();
+        await this.#kill(traffic);
         await this.#comeBack('Redis is started again', () => this.#redis.restart());
-        await this.#frozen();
+        await this.#frozen(traffic);
       } finally {
         await traffic.stop();
       }
@@ -118,13 +118,15 @@ export class Story {
     this.#say(`grace logs out at A while a slow request of hers runs at B: its write is answered ${status}`);
   }
 
-  async #kill(): Promise<void> {
+  async #kill(traffic: Traffic): Promise<void> {
     const { pid } = this.#redis;
     const [erin, frank] = [this.#shopper('erin'), await this.#frankAtBoth()];
+    await traffic.settle();
     this.#meter.phase = 'outage';
     const until = performance.now() + OUTAGE;
     for (const site of this.#sites) site.forgetEvents();
     await this.#redis.kill();
+    traffic.go();
     this.#say(`kill -9 ${pid}: Redis is gone in mid-traffic`);
     await this.#untilDegraded();
     await this.#loginInOutage(erin);
@@ -172,11 +174,13 @@ export class Story {
     this.#meter.phase = 'health';
   }
 
-  async #frozen(): Promise<void> {
+  async #frozen(traffic: Traffic): Promise<void> {
     await sleep(HEALTHY / 5);
+    await traffic.settle();
     this.#meter.phase = 'freeze';
     for (const site of this.#sites) site.forgetEvents();
     this.#redis.freeze();
+    traffic.go();
     this.#say(`kill -STOP ${this.#redis.pid}: Redis accepts everything and answers nothing`);
     const until = performance.now() + FREEZE;
     await this.#untilDegraded();
@@ -204,10 +208,21 @@ export class Story {
       );
     }
     await this.#replay();
+    this.#expectService();
     const writes = this.#shoppers.reduce((sum, shopper) => sum + shopper.writes, 0);
     this.#say(
       `compared ${writes} acknowledged writes with what A and B read from Redis, and tried all old cookies`,
     );
+  }
+
+  /** "Unavailable" is an honest answer, but it may not become the usual one. */
+  #expectService(): void {
+    const total = (name: 'reads' | 'unavailable'): number =>
+      this.#shoppers.reduce((sum, { fallback }) => sum + fallback[name], 0);
+    const [reads, unavailable] = [total('reads'), total('unavailable')];
+    const what = `${unavailable} of ${reads} reads without Redis were answered "unavailable"`;
+    this.verdict.check('P6', unavailable <= reads / 4, what);
+    this.#say(what);
   }
 
   /** While Redis answers. */
