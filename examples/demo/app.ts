@@ -19,6 +19,7 @@ declare module '../../src/index.js' {
 type CartItem = string | number;
 
 const PAGE = readFileSync(new URL('./page.html', import.meta.url));
+const EVENTS = '/api/events';
 const CART_LIMIT = 2_000;
 /** A held handler goes on by then, released or not. */
 const LONGEST_HOLD = 15_000;
@@ -145,9 +146,11 @@ const visiting: Record<string, Handler> = {
 };
 
 const app = new Koa();
+// A page that goes away is how a feed ends: Koa would tell it as an error, with a stack.
+app.on('error', (error: Error, ctx?: Context) => ctx?.path === EVENTS || app.onerror(error));
 // Whoever watches needs no session: these stand before it, so that watching does not show up in what is watched.
 app.use(healthRoutes(sessions, { authorize: () => true }));
-app.use((ctx, next) => (ctx.path === '/api/events' ? feed.serve(ctx) : next()));
+app.use((ctx, next) => (ctx.path === EVENTS ? feed.serve(ctx) : next()));
 app.use(serve(watching));
 app.use(sessions);
 app.use(serve(visiting));

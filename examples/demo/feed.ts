@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
 import type { Context } from 'koa';
 import type { EventName, Sessions } from '../../src/index.js';
 
@@ -38,7 +38,7 @@ const BACKLOG_LIMIT = 256 * 1024;
 
 /** The library's events as server-sent events. */
 export class EventFeed {
-  readonly #readers = new Set<ServerResponse>();
+  readonly #readers = new Set<PassThrough>();
 
   constructor(sessions: Sessions) {
     // Object.keys forgets the type of the keys of a Record.
@@ -48,12 +48,12 @@ export class EventFeed {
   }
 
   serve(ctx: Context): void {
-    // Past Koa, which takes it for an error when the reader of a stream goes away: here it is the only end.
-    ctx.respond = false;
-    const reader = ctx.res;
+    const reader = new PassThrough();
     this.#readers.add(reader);
-    reader.on('close', () => this.#readers.delete(reader));
-    reader.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    ctx.req.on('close', () => this.#readers.delete(reader));
+    ctx.type = 'text/event-stream';
+    ctx.set('Cache-Control', 'no-store');
+    ctx.body = reader;
     reader.write(': events of the session library\n\n');
   }
 

@@ -58,9 +58,14 @@ async function playOnce(sabotage: string | undefined): Promise<number> {
   ]);
   console.log(`Redis: pid ${redis.pid}; app A: pid ${a.pid}, ${a.url}; app B: pid ${b.pid}, ${b.url}`);
   if (sabotage) console.log(`Sabotage: ${sabotage}`);
-  const held = await new Story(redis, a, b).play();
+  const held = await Promise.race([new Story(redis, a, b).play(), untimelyEnd(a), untimelyEnd(b)]);
   console.log(held ? '\nEvery promise held.' : '\nA promise was broken.');
   return held ? 0 : 1;
+}
+
+async function untimelyEnd(app: AppProcess): Promise<never> {
+  const code = await app.gone();
+  throw new Error(`app ${app.name} ended in the middle of the story (code ${code})`);
 }
 
 /** One instance and a page, until somebody ends it. */
@@ -72,7 +77,7 @@ async function serve(sabotage: string | undefined): Promise<number> {
     name: 'A',
     redisUrl: redis?.url ?? given ?? '',
     secret,
-    port: process.env['PORT'] || (await usualPort()),
+    port: await port(process.env['PORT'] ?? ''),
     controlUrl: control?.url,
     sabotage,
   });
@@ -83,6 +88,12 @@ async function serve(sabotage: string | undefined): Promise<number> {
   const code = await app.gone();
   control?.close();
   return code ?? 2;
+}
+
+function port(wished: string): Promise<string> {
+  if (wished !== '' && !(/^\d{1,5}$/.test(wished) && Number(wished) < 65_536))
+    throw new RangeError(`PORT must be a number from 0 to 65535, not ${wished}`);
+  return wished === '' ? usualPort() : Promise.resolve(wished);
 }
 
 function usualPort(): Promise<string> {

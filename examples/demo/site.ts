@@ -67,8 +67,10 @@ export class Site {
       const call = request(
         { port: this.#port, host: '127.0.0.1', path: '/api/events', agent: false },
         response => {
-          createInterface(response).on('line', line => this.#note(line));
-          response.once('data', () => resolve()).on('error', () => undefined);
+          createInterface(response)
+            .on('line', line => this.#note(line))
+            .on('error', () => undefined);
+          response.once('data', () => resolve());
         },
       );
       call.on('error', reject).end();
