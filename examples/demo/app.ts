@@ -130,6 +130,7 @@ function release(): Answer {
 
 const watching: Record<string, Handler> = {
   'GET /api/stats': () => ({ ...sessions.stats() }),
+  'GET /api/held': () => ({ held: held.size }),
   'POST /api/release': release,
   'GET /api/redis': ctx => askOwner(ctx, 'GET', ''),
   'POST /api/redis/kill': ctx => askOwner(ctx, 'POST', 'kill'),

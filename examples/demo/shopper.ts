@@ -23,7 +23,10 @@ export class Shopper {
   readonly #meter: Meter;
   readonly #verdict: Verdict;
   readonly #acknowledged: Acknowledged[] = [];
-  /** Instances that could not read the session, until they have again. */
+  /**
+   * Instances that could not read the session, until they have again. "Unavailable" is an answer that the promises allow.
+   * What is written then is blind: it only adds what Redis lacks, and until Redis answers, the instance knows no more.
+   */
   readonly #lost = new Set<Site>();
   /** Reads that were answered without Redis, and those of them that said that the session was unavailable. */
   readonly fallback = { reads: 0, unavailable: 0 };
@@ -56,9 +59,9 @@ export class Shopper {
     const item = ++this.#items;
     const answer = await this.#visit(site, 'POST', '/api/cart', { kind, item });
     this.#expectAnswer(answer, `${this.name} puts ${kind} into the cart at ${site.name}`);
-    const known = this.#isKnown(answer, site);
-    if (answer.status === 200 && known)
-      this.#acknowledged.push({ site, kind, item, phase: this.#meter.phase });
+    if (isUnavailable(answer)) this.#lost.add(site);
+    if (answer.status !== 200 || this.#lost.has(site)) return;
+    this.#acknowledged.push({ site, kind, item, phase: this.#meter.phase });
   }
 
   /** A write that nobody will miss, because a logout follows. */
@@ -78,11 +81,13 @@ export class Shopper {
     const answer = await this.#visit(site, 'GET', '/api/me');
     this.#expectAnswer(answer, `${this.name} reads at ${site.name}`);
     this.#expectWarning(answer, site);
-    const known = this.#isKnown(answer, site);
-    if (answer.body['source'] !== 'primary') this.fallback.reads++;
-    if (known) this.#expectOwnWrites(answer, site, expected);
-    else this.fallback.unavailable++;
-    return answer.body['source'];
+    const { source } = answer.body;
+    if (isUnavailable(answer)) this.#lost.add(site);
+    else if (source !== 'journal') this.#lost.delete(site);
+    if (source !== 'primary') this.fallback.reads++;
+    if (this.#lost.has(site)) this.fallback.unavailable++;
+    else this.#expectOwnWrites(answer, site, expected);
+    return source;
   }
 
   #expectOwnWrites(answer: Answer, site: Site, expected: readonly Acknowledged[]): void {
@@ -91,16 +96,6 @@ export class Shopper {
     const at = `at ${site.name} in ${this.#meter.phase}`;
     this.#verdict.check('P1', whose, `${this.name} is read as ${String(answer.body['user'])} ${at}`);
     this.#verdict.check('P1', missing.length === 0, `${this.name} misses ${missing.length} own writes ${at}`);
-  }
-
-  /**
-   * Whether the instance knew the session. "Unavailable" is an answer that the promises allow, if it says so. What is
-   * written then is blind: it only adds what Redis lacks, and until Redis answers there, the instance knows no more.
-   */
-  #isKnown({ body: { source }, warning }: Answer, site: Site): boolean {
-    if (source === 'unavailable' && warning === 'fallback') this.#lost.add(site);
-    else if (source !== 'journal') this.#lost.delete(site);
-    return !this.#lost.has(site);
   }
 
   visit(site: Site): Promise<Answer> {
@@ -182,6 +177,10 @@ export class Shopper {
     }
     return expected.filter(({ kind, item }) => carts.get(kind)?.has(item) !== true);
   }
+}
+
+function isUnavailable({ body, warning }: Answer): boolean {
+  return body['source'] === 'unavailable' && warning === 'fallback';
 }
 
 /** Nobody's session, with nothing in it. */

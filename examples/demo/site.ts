@@ -86,16 +86,20 @@ export class Site {
     return this.#events.filter(event => event.name === name);
   }
 
-  /** Whether an event of this name, and of this session, comes within `limit` ms, or has come. */
-  async awaitEvent(name: string, limit: number, session?: unknown): Promise<boolean> {
-    const fits = (event: FeedEvent): boolean =>
-      event.name === name && (session === undefined || event['session'] === session);
+  /** Whether an event of this name comes within `limit` ms, or has come. */
+  async awaitEvent(name: string, limit: number): Promise<boolean> {
     const signal = AbortSignal.timeout(limit);
-    while (!this.#events.some(fits)) {
+    while (this.events(name).length === 0) {
       if (signal.aborted) return false;
       await once(this.#told, 'event', { signal }).catch(() => undefined);
     }
     return true;
+  }
+
+  /** How many handlers hold, as they were asked to. */
+  async holding(): Promise<number> {
+    const { body } = await this.#ask('GET', '/api/held', {});
+    return Number(body['held']);
   }
 
   /** Lets handlers that were asked to hold go on. */

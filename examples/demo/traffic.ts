@@ -10,7 +10,6 @@ export interface Habit {
 }
 
 const PAUSE = 30;
-
 const POLL = 20;
 /** Patience, not a measure. */
 const LIMIT = 10_000;
