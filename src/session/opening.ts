@@ -126,7 +126,8 @@ export class Opening {
       ...newState(),
       identity,
       base: {
-        record,
+        // What was restored is as old as it was: a stamp of now would let it win over what came since.
+        record: merged ?? record,
         stamp: stampOf(entry),
         seen: laterStamp(stampOf(entry), found.other ? stampOf(found.other) : ZERO_STAMP),
         confirmed,
