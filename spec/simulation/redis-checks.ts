@@ -44,7 +44,12 @@ export class RedisChecks implements Observer {
 
   lost(keys: ReadonlySet<string>, cause: string): void {
     this.#book.history.note('redis', `${cause}: ${keys.size} keys changed`);
-    for (const full of keys) {
+    // A flush takes the copies too, those included that were about to bring back what had been lost before.
+    const unrestored = [...this.#book.lives].filter(([, { losses }]) =>
+      losses.some(({ restored }) => restored),
+    );
+    const more = cause === 'flushall' ? unrestored.map(([key]) => PREFIX + key) : [];
+    for (const full of new Set([...keys, ...more])) {
       const key = full.slice(PREFIX.length);
       this.#early.delete(key);
       this.#book.lost(key, cause, this.#instances());
