@@ -91,6 +91,17 @@ describe('a store that may have lost data', () => {
     expect(await b.data(token)).to.deep.equal({ user: 'ada', left: 1, right: 2 });
   });
 
+  it('keeps the newest of the copies that it is offered, however long ago all of them were made', async () => {
+    await open();
+    await b.data(token);
+    await shop.settle(1_000);
+    await a.change(token, { step: 2 });
+    await shop.settle(120_000);
+    shop.loseEverything(a, b);
+    await shop.settle();
+    for (const each of [a, b]) expect(await each.data(token)).to.deep.equal({ user: 'ada', step: 2 });
+  });
+
   it('takes back nothing once it was flushed on purpose', async () => {
     await open();
     a.store.watcher?.flushed();

@@ -179,8 +179,10 @@ export class Restoration {
     const { graveyard, shadow, maxOutage } = this.#parts;
     if (!isEntry(current)) return false;
     const stamp = stampOf(current);
-    if (!isTombstone(current))
-      return copy.ancestors.includes(stamp) || stampTime(stamp) < this.#noticed - ALLOWED_SKEW;
+    if (!isTombstone(current)) {
+      const before = stamp < stampOf(copy.entry) && stampTime(stamp) < this.#noticed - ALLOWED_SKEW;
+      return before || copy.ancestors.includes(stamp);
+    }
     graveyard.bury(key, current, maxOutage + ALLOWED_SKEW);
     shadow.drop(key);
     return false;
