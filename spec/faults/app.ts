@@ -73,7 +73,7 @@ function listen(sessions: Sessions, tell: (name: string) => void, throwing: bool
 
 async function open(config: InstanceConfig, tell: (name: string) => void): Promise<Opened> {
   const clock = new ShiftedClock(config.clockShift ?? 0);
-  const { redisUrl: redis, secret, options } = config;
+  const { redisUrl: redis, secrets: secret, options } = config;
   const cookie = { name: 'session', secure: false };
   const sessions = createSessions({ ...options, redis, secret, cookie, logger: false }, { clock, env: {} });
   listen(sessions, tell, config.listenersThrow ?? false);

@@ -56,7 +56,7 @@ export class Lab {
   readonly redis: RedisServer;
   readonly #servers: RedisServer[] = [];
   readonly #proxies = new Map<Name, TcpProxy>();
-  readonly #secret = randomBytes(32).toString('hex');
+  readonly #secrets = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')];
   readonly #admin;
   readonly #instances = new Map<Name, Instance>();
   readonly #own: AppProcess[] = [];
@@ -178,12 +178,17 @@ export class Lab {
     await this.#repeated;
   }
 
+  /** From now on new processes seal with another of the secrets, and open with all, as those that are there do. */
+  rotate(): void {
+    this.#secrets.reverse();
+  }
+
   /** Puts a new process in place of one that is gone or going. */
   async replace(name: Name, away = false): Promise<void> {
     const before = this.#instance(name);
     before.site.close();
     const app = await this.#ownProcess();
-    const instance = await Instance.open(app, { ...before.config, away });
+    const instance = await Instance.open(app, { ...before.config, secrets: [...this.#secrets], away });
     this.#replacements.add(instance.site);
     this.#instances.set(name, instance);
   }
@@ -233,7 +238,7 @@ export class Lab {
     if (!app) throw new Error('too few app processes');
     const own = name === 'A' ? this.setup.a : this.setup.b;
     const away = this.setup.down ?? false;
-    const config = { name, redisUrl: this.#urlFor(name), secret: this.#secret, away, ...own };
+    const config = { name, redisUrl: this.#urlFor(name), secrets: this.#secrets, away, ...own };
     this.#instances.set(name, await Instance.open(app, config));
   }
 

@@ -4,7 +4,8 @@ import type { SessionOptions } from '../../src/options.js';
 export interface InstanceConfig {
   readonly name: string;
   readonly redisUrl: string;
-  readonly secret: string;
+  /** The first seals, all open. */
+  readonly secrets: readonly string[];
   /** Redis is known to be away: nobody waits for it. */
   readonly away?: boolean;
   /** ms by which this instance's wall clock is ahead. */

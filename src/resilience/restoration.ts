@@ -109,7 +109,12 @@ export class Restoration {
     const idle = !this.#running && !this.#closed && this.#timer === undefined;
     if (!idle || this.#restored === this.#losses || !this.#parts.modes.write.closed) return;
     this.#running = true;
-    void this.#restore(this.#losses).finally(() => (this.#running = false));
+    const loss = this.#losses;
+    void this.#restore(loss).finally(() => {
+      this.#running = false;
+      // Lost once more meanwhile: what is in the store now has yet to be completed.
+      if (this.#losses !== loss) this.kick();
+    });
   }
 
   close(): void {

@@ -60,6 +60,9 @@ export interface LeftBehind {
   readonly bytes: number;
 }
 
+/** Between two attempts to bring something home before the end, ms. */
+const PAUSE = 50;
+
 /** Routes each operation by the state of the circuits, keeps what Redis has not acknowledged, and brings it back. */
 export class Supervisor implements ResilientStore {
   readonly #options: SupervisorOptions;
@@ -237,12 +240,7 @@ export class Supervisor implements ResilientStore {
     this.#restoration.close();
     this.#warming.close();
     const budget = new Budget(this.#parts.clock, bound);
-    await this.#lastCanary(budget);
-    while (this.#journal.size > 0 && this.#writer.open && budget.left > 0) {
-      const before = this.#journal.size;
-      await budget.bound(() => this.#migration.drain()).catch(() => undefined);
-      if (this.#journal.size >= before) break;
-    }
+    while (this.#journal.size > 0 && budget.left > 0) await this.#drainOnce(budget);
     this.#migration.close();
     await new Budget(this.#parts.clock, bound)
       .bound(async () => this.#parts.store.close?.())
@@ -253,11 +251,16 @@ export class Supervisor implements ResilientStore {
     return { items: this.#journal.size + this.#journal.orphans, bytes: this.#journal.bytes };
   }
 
-  /** The store may have come back since the last one, and there will be no other chance. */
-  async #lastCanary(budget: Budget): Promise<void> {
-    if (this.#journal.size === 0 || this.#writer.open) return;
-    const report = await budget.bound(() => sendCanary(this.#canary)).catch(() => undefined);
-    if (report?.ok) this.#modes.restore(this.#journal.size);
+  /** There will be no other chance: what fails is tried again, and a store that is away is asked whether it is back. */
+  async #drainOnce(budget: Budget): Promise<void> {
+    const before = this.#journal.size;
+    if (!this.#writer.open) {
+      const report = await budget.bound(() => sendCanary(this.#canary)).catch(() => undefined);
+      if (report?.ok) this.#modes.restore(before);
+    }
+    if (this.#writer.open) await budget.bound(() => this.#migration.drain()).catch(() => undefined);
+    if (this.#journal.size >= before && budget.left > 0)
+      await new Promise<void>(resolve => this.#parts.clock.after(Math.min(PAUSE, budget.left), resolve));
   }
 
   #degraded(): void {

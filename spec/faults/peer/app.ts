@@ -47,14 +47,14 @@ async function statusOf(client: Client): Promise<Status> {
   return { settled, mode: 'unknown', backlog: 0, losses: 0, heapMb: 0 };
 }
 
-async function open({ redisUrl, secret, away }: InstanceConfig): Promise<Opened> {
+async function open({ redisUrl, secrets, away }: InstanceConfig): Promise<Opened> {
   const { createSession } = (await import(PEER)) as KoaSession;
   const client = createClient({ url: redisUrl });
   client.on('error', () => undefined);
   const connected = client.connect().catch(() => undefined);
   if (away !== true) await connected;
   const koa = new Koa();
-  koa.keys = [secret];
+  koa.keys = [...secrets];
   koa.use(createSession({ key: 'session', store: storeOn(client) }, koa));
   koa.use(routes(() => null));
   return {

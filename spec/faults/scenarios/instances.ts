@@ -9,6 +9,8 @@ const DIES = 'A process that dies';
 const MANY = 300;
 const LARGE = 4_000;
 const NARROW = 400_000;
+/** Narrow, and yet wide enough for what waits to pass within the 2 s that close() takes for it. */
+const NARROW_AT_THE_END = 900_000;
 
 const kill = ({ lab }: Stage): Promise<void> => lab.redis.kill();
 const restart = ({ lab }: Stage): Promise<void> => lab.redis.restart();
@@ -177,6 +179,23 @@ const ENDS: readonly Scenario[] = [
     documented: { missed: DIES, lost: DIES, alive: DIES },
   },
   {
+    name: 'rotation',
+    fault:
+      'kill -9 of Redis; meanwhile the secret is rotated: A is replaced by a process that seals with another',
+    setup: { ...persistent, own: {} },
+    begin: kill,
+    during: async stage => {
+      const { lab, traffic } = stage;
+      await traffic.leave();
+      await drainSite(stage);
+      await lab.a.app.stop();
+      lab.rotate();
+      await lab.replace('A', true);
+    },
+    end: restart,
+    documented: { missed: DIES, lost: DIES, alive: DIES },
+  },
+  {
     name: 'sigterm-migration',
     fault: 'A is ended by SIGTERM in the middle of the migration',
     setup: { ...persistent, proxied: true, own: {} },
@@ -184,7 +203,7 @@ const ENDS: readonly Scenario[] = [
     during: leaveAndFlood,
     end: async stage => {
       const { lab } = stage;
-      for (const proxy of lab.proxies) proxy.rate = NARROW;
+      for (const proxy of lab.proxies) proxy.rate = NARROW_AT_THE_END;
       await lab.redis.restart();
       await midMigration(stage);
       await drainSite(stage);
