@@ -17,6 +17,8 @@ import type { Shadow } from './resilience/shadow.js';
 import { type LeftBehind, Supervisor } from './resilience/supervisor.js';
 import { Manager, recordLimits } from './session/manager.js';
 import { publicManager, type SessionManager } from './session/public-manager.js';
+import { indexLimit } from './session/user-index.js';
+import { sessionUsers, type SessionUsers } from './session/users.js';
 import { Stamps } from './store/entry.js';
 import { GuardedStore } from './store/guard.js';
 import { MemoryStore } from './store/memory.js';
@@ -33,6 +35,8 @@ export interface Sessions extends Middleware {
   readonly events: SessionEvents;
   /** Sessions outside a request. */
   readonly manager: SessionManager;
+  /** All sessions of a user: list them, end one, end all. */
+  readonly users: SessionUsers;
   readonly cookieName: string;
   /** One frozen snapshot of counters, rates and latency quantiles. */
   stats(): Stats;
@@ -141,6 +145,7 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
   const sessions: Sessions = Object.assign(middleware, {
     events,
     manager: publicManager(manager, supervisor),
+    users: sessionUsers(manager),
     cookieName: config.cookieName,
     stats: () => stats.read(supervisor.snapshot()),
     health: (ctx?: Context) =>
@@ -167,8 +172,9 @@ function openStore(config: Config, clock: Clock, connect: Parts['connect']): Ses
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
   const { target } = config.store;
   const open = connect ?? connector(target, clock);
-  const { prefix, deadline, maxDataBytes } = config;
-  const limits = { firstWait: deadline * FIRST_SHARE, maxEntryBytes: recordLimits(maxDataBytes).entry };
+  const { prefix, deadline, maxDataBytes, userSessions } = config;
+  const maxEntryBytes = Math.max(recordLimits(maxDataBytes).entry, indexLimit(userSessions.max));
+  const limits = { firstWait: deadline * FIRST_SHARE, maxEntryBytes };
   return new RedisStore({ prefix, ...limits }, clock, open);
 }
 

@@ -8,6 +8,7 @@ export type SessionErrorCode =
   | 'DATA_INVALID'
   | 'DATA_TOO_LARGE'
   | 'SESSION_ENDED'
+  | 'TOO_MANY_SESSIONS'
   | 'STORE_UNAVAILABLE'
   | 'CLOSED';
 

@@ -8,7 +8,9 @@ import type { BreakerOptions } from './resilience/circuit.js';
 import type { ProbeOptions } from './resilience/probe.js';
 import type { LossPolicy } from './resilience/restoration.js';
 import type { ShadowOptions } from './resilience/shadow.js';
+import type { UserSessionOptions } from './session/index-write.js';
 import type { MergePolicy } from './session/merge.js';
+import type { NewcomerOptions } from './session/newcomers.js';
 import type { GivenClient, RedisTarget } from './store/redis-client.js';
 import { targetOf } from './store/redis-target.js';
 import { choice, flag, isObject, object, outOf, text, whole, wrong } from './rules.js';
@@ -33,6 +35,12 @@ export interface SessionOptions {
   readonly idleTimeout?: number | false;
   /** From creation, whatever the use. Default 30 d. */
   readonly absoluteTimeout?: number;
+  /** Both at once, as NIST SP 800-63B-4 has them: `'aal1'` 30 d and no idle timeout, `'aal2'` 24 h and 1 h, `'aal3'` 12 h and 15 min. */
+  readonly timeouts?: Assurance;
+  /** How many anonymous sessions may begin in a second here (default 100); beyond that they last 10 min, until they come back. */
+  readonly anonymous?: Partial<NewcomerOptions>;
+  /** How many sessions one user may have at once (default 100): with one more the longest unused one ends. */
+  readonly userSessions?: Partial<UserSessionOptions>;
   /** Use extends the idle deadline, in at most one write per tenth of it. Default true. */
   readonly rolling?: boolean;
   /** Load on `await ctx.loadSession()` instead of before the handler. Default false. */
@@ -79,6 +87,8 @@ export interface Config {
   readonly prefix: string;
   readonly idleTimeout: number | false;
   readonly absoluteTimeout: number;
+  readonly anonymous: NewcomerOptions;
+  readonly userSessions: UserSessionOptions;
   readonly rolling: boolean;
   readonly lazy: boolean;
   readonly as: string;
@@ -116,7 +126,18 @@ const DEFAULTS = {
   maxOutage: 24 * HOUR,
   maxDataBytes: 65_536,
   shadow: { maxBytes: 32 * MiB, maxStaleness: 5 * 60_000 },
+  anonymous: { perSecond: 100, idleTimeout: 10 * 60_000 },
+  userSessions: 100,
 } as const;
+
+export type Assurance = 'aal1' | 'aal2' | 'aal3';
+
+/** NIST SP 800-63B-4 §2.1.3, §2.2.3, §2.3.3. */
+const TIMEOUTS: Record<Assurance, Pick<Config, 'absoluteTimeout' | 'idleTimeout'>> = {
+  aal1: { absoluteTimeout: 30 * 24 * HOUR, idleTimeout: false },
+  aal2: { absoluteTimeout: 24 * HOUR, idleTimeout: HOUR },
+  aal3: { absoluteTimeout: 12 * HOUR, idleTimeout: HOUR / 4 },
+};
 
 const KNOWN = [
   'redis',
@@ -125,6 +146,9 @@ const KNOWN = [
   'prefix',
   'idleTimeout',
   'absoluteTimeout',
+  'timeouts',
+  'anonymous',
+  'userSessions',
   'rolling',
   'lazy',
   'as',
@@ -149,13 +173,6 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function readOptions(options: SessionOptions = {}, env: Env = process.env): Config {
   object('options', options, KNOWN);
   const warnings: string[] = [];
-  const absoluteTimeout = whole(
-    'absoluteTimeout',
-    options.absoluteTimeout,
-    DEFAULTS.absoluteTimeout,
-    1000,
-    LONGEST,
-  );
   const cookie = cookieOf(options.cookie, env);
   return Object.freeze({
     store: storeOf(options, env, warnings),
@@ -167,8 +184,9 @@ export function readOptions(options: SessionOptions = {}, env: Env = process.env
       /^[\x21-\x7e]{0,64}$/,
       '0 to 64 printable characters',
     ),
-    idleTimeout: idleOf(options.idleTimeout, env),
-    absoluteTimeout,
+    ...timeoutsOf(options, env),
+    anonymous: anonymousOf(options.anonymous),
+    userSessions: userSessionsOf(options.userSessions),
     rolling: flag('rolling', options.rolling, true),
     lazy: flag('lazy', options.lazy, false),
     as: text(
@@ -235,6 +253,38 @@ function secretsOf(secret: SessionOptions['secret'], env: Env, warnings: string[
     'No secret is configured: this process made one, and sessions end with it. Set SESSION_SECRET_KEY.',
   );
   return [randomBytes(32).toString('hex')];
+}
+
+function timeoutsOf(
+  { timeouts, idleTimeout, absoluteTimeout }: SessionOptions,
+  env: Env,
+): Pick<Config, 'absoluteTimeout' | 'idleTimeout'> {
+  if (timeouts !== undefined) {
+    if (idleTimeout !== undefined || absoluteTimeout !== undefined)
+      throw new ConfigTypeError('option "timeouts" excludes "idleTimeout" and "absoluteTimeout"');
+    return TIMEOUTS[choice('timeouts', timeouts, ['aal1', 'aal2', 'aal3'])];
+  }
+  return {
+    idleTimeout: idleOf(idleTimeout, env),
+    absoluteTimeout: whole('absoluteTimeout', absoluteTimeout, DEFAULTS.absoluteTimeout, 1000, LONGEST),
+  };
+}
+
+function anonymousOf(anonymous: SessionOptions['anonymous']): NewcomerOptions {
+  const given = object('anonymous', anonymous === undefined ? {} : anonymous, ['perSecond', 'idleTimeout']);
+  const { perSecond, idleTimeout } = DEFAULTS.anonymous;
+  return {
+    perSecond: whole('anonymous.perSecond', given.perSecond, perSecond, 0, 1_000_000),
+    idleTimeout: whole('anonymous.idleTimeout', given.idleTimeout, idleTimeout, 1000, LONGEST),
+  };
+}
+
+function userSessionsOf(userSessions: SessionOptions['userSessions']): UserSessionOptions {
+  const given = object('userSessions', userSessions === undefined ? {} : userSessions, ['max', 'beyond']);
+  return {
+    max: whole('userSessions.max', given.max, DEFAULTS.userSessions, 1, 1000),
+    beyond: choice('userSessions.beyond', given.beyond, ['end-oldest', 'refuse']),
+  };
 }
 
 function idleOf(idleTimeout: number | false | undefined, env: Env): number | false {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createSessions, healthRoutes } from '../../src/create.js';
 import type { HealthRouteOptions } from '../../src/http/health-route.js';
-import { readOptions, type SessionOptions } from '../../src/options.js';
+import { type Config, readOptions, type SessionOptions } from '../../src/options.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -65,6 +65,11 @@ describe('options', () => {
     ['cookie', { cookie: { partitioned: true } }, RangeError],
     ['cookie', { cookie: { path: '/a;b' } }, RangeError],
     ['cookie', { cookie: { domain: 'x\r\nSet-Cookie: y' } }, RangeError],
+    ['timeouts', { timeouts: 'aal4' }, RangeError],
+    ['anonymous.perSecond', { anonymous: { perSecond: -1 } }, RangeError],
+    ['anonymous.idleTimeout', { anonymous: { idleTimeout: 1 } }, RangeError],
+    ['userSessions.max', { userSessions: { max: 0 } }, RangeError],
+    ['userSessions.beyond', { userSessions: { beyond: 'ask' } }, RangeError],
     ['afterDataLoss', { afterDataLoss: 'ignore' }, RangeError],
     ['cookie.sameSite', { cookie: { sameSite: 'loose' } }, RangeError],
     ['cookie.httpOnly', { cookie: { httpOnly: 'yes' } }, TypeError],
@@ -80,7 +85,7 @@ describe('options', () => {
   }
 
   it('refuse what they do not know, at each depth, and what is not there yet', () => {
-    for (const name of ['timeouts', 'cache', 'cipher', 'compression', 'secrets', 'maxAge']) {
+    for (const name of ['cache', 'cipher', 'compression', 'secrets', 'maxAge']) {
       expect(refusal({ [name]: true }).message, name).to.include(`'${name}' is unknown`);
     }
     expect(refusal({ redis: { host: 'h', port: 1 } }).message).to.include("'redis.host' is unknown");
@@ -136,6 +141,17 @@ describe('options', () => {
       target: { kind: 'options', options: { url: env.REDIS_URL } },
     });
     expect(refusal({}, { SESSION_TIMEOUT_HOURS: 'soon' }).message).to.include('SESSION_TIMEOUT_HOURS');
+  });
+
+  it('set both timeouts as NIST SP 800-63B-4 has them (ASVS 7.3.1, 7.3.2)', () => {
+    const hour = 3_600_000;
+    const given = (timeouts: 'aal1' | 'aal2' | 'aal3'): Config =>
+      readOptions({ redis: false, secret: SECRET, timeouts }, { SESSION_TIMEOUT_HOURS: '5' });
+    expect(given('aal1')).to.include({ absoluteTimeout: 30 * 24 * hour, idleTimeout: false });
+    expect(given('aal2')).to.include({ absoluteTimeout: 24 * hour, idleTimeout: hour });
+    expect(given('aal3')).to.include({ absoluteTimeout: 12 * hour, idleTimeout: hour / 4 });
+    for (const other of [{ idleTimeout: 5000 }, { absoluteTimeout: 5000 }, { idleTimeout: false }])
+      expect(refusal({ timeouts: 'aal2', ...other }).message).to.include('excludes');
   });
 
   it('need a Redis and a secret in production', () => {

@@ -23,7 +23,7 @@ describe('merging two versions of a session', () => {
     const text = JSON.stringify(data);
     const times = {
       created: 1_000,
-      authenticated: 0,
+      login: undefined,
       used: 1_000,
       idle: 5_000,
       absolute: 9_000,
@@ -96,7 +96,11 @@ describe('merging two versions of a session', () => {
 
   it('never mixes a session before a login with one after it', () => {
     const anonymous = changed(start, { a: 'anonymous', extra: 1 });
-    const authenticated = changed(start, { a: 1, b: 1 }, { authenticated: 2_000 });
+    const authenticated = changed(
+      start,
+      { a: 1, b: 1 },
+      { login: { at: 2_000, user: 'ada', label: undefined } },
+    );
     expect(merge(anonymous, authenticated)).to.equal(authenticated);
     expect(merge(authenticated, anonymous)).to.equal(authenticated);
   });

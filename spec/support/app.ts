@@ -64,6 +64,7 @@ const EVENTS: readonly EventName[] = [
   'session:saved',
   'session:touched',
   'session:regenerated',
+  'session:authenticated',
   'session:destroyed',
   'session:expired',
   'session:gone',
@@ -73,6 +74,7 @@ const EVENTS: readonly EventName[] = [
   'security:forged-token',
   'security:undecryptable',
   'security:unknown-key',
+  'security:flood',
 ];
 
 /** Every event of `sessions` from now on. */

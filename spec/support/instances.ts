@@ -5,10 +5,12 @@ import { createSessions, type Sessions } from '../../src/create.js';
 import type { EventName, SessionEvent } from '../../src/observe/events.js';
 import type { SessionOptions } from '../../src/options.js';
 import type { Session } from '../../src/session/session.js';
+import { decodeIndex } from '../../src/session/user-index.js';
 import { type Entry, stampOf } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
 import { storeKeyOf } from '../../src/vault/token.js';
+import { Vault } from '../../src/vault/vault.js';
 import { FaultyStore } from './faulty-store.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -23,6 +25,11 @@ export class Shop {
   readonly clock = new ManualClock();
   readonly behind = new ForgetfulStore(this.clock);
   readonly #secret = randomBytes(32).toString('hex');
+  /** What an instance of this shop has inside. */
+  readonly #vault = new Vault(
+    { secrets: [this.#secret], cookieName: 'session', prefix: 'sess:' },
+    this.clock,
+  );
 
   async open(options: SessionOptions = {}): Promise<Instance> {
     const store = new FaultyStore(this.behind);
@@ -38,6 +45,19 @@ export class Shop {
   /** The store loses what is under `key`. */
   forget(key: string): void {
     this.behind.lose(key);
+  }
+
+  /** The key under which the store has the index of this user's sessions. */
+  indexKey(user: string): string {
+    return this.#vault.indexIdentities(user)[0].key;
+  }
+
+  /** The store keys of the sessions that the store has in the index of this user. */
+  async indexed(user: string): Promise<string[]> {
+    const [identity] = this.#vault.indexIdentities(user);
+    const entry = await this.behind.read(identity.key);
+    const opened = entry && this.#vault.open(identity, entry);
+    return opened?.opened ? [...(decodeIndex(opened.text)?.sessions.keys() ?? [])] : [];
   }
 
   /** The store was restarted, and is empty. Instances learn that it is another data set when they reach it next. */
@@ -65,6 +85,7 @@ export class Shop {
 class ForgetfulStore implements SessionStore {
   readonly #clock: ManualClock;
   readonly #lost = new Set<string>();
+  readonly #put = new Set<string>();
   #kept: MemoryStore;
 
   constructor(clock: ManualClock) {
@@ -76,6 +97,23 @@ class ForgetfulStore implements SessionStore {
     this.#lost.add(key);
   }
 
+  /** Every key that was ever put, with what is there now. */
+  async dump(): Promise<readonly { readonly key: string; readonly entry: Entry }[]> {
+    const entries = await Promise.all(
+      [...this.#put].map(async key => ({ key, entry: await this.read(key) })),
+    );
+    return entries.flatMap(({ key, entry }) => (entry ? [{ key, entry }] : []));
+  }
+
+  /** Somebody who can write to the store has changed the last bit under `key`. */
+  async garble(key: string): Promise<void> {
+    const entry = await this.#kept.read(key);
+    if (!entry) throw new Error('there is nothing to garble');
+    const last = entry.length - 1;
+    // The memory store keeps these very bytes.
+    entry.writeUInt8(entry.readUInt8(last) ^ 1, last);
+  }
+
   wipe(): void {
     this.#kept = new MemoryStore(MAX_BYTES, this.#clock);
   }
@@ -85,6 +123,7 @@ class ForgetfulStore implements SessionStore {
   }
 
   async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
+    this.#put.add(key);
     if (!this.#lost.has(key)) return this.#kept.swap(key, entry, expected, ttl);
     if (expected !== null && expected !== 'any') return { done: false, current: undefined };
     this.#lost.delete(key);
@@ -208,8 +247,10 @@ const WATCHED = [
   'session:unavailable',
   'session:expired',
   'session:regenerated',
+  'session:authenticated',
   'session:destroyed',
   'security:undecryptable',
   'security:unknown-key',
   'security:forged-token',
+  'security:flood',
 ] as const;

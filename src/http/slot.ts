@@ -1,7 +1,8 @@
 import type { Context } from 'koa';
 import { SessionError } from '../errors.js';
 import { type Manager } from '../session/manager.js';
-import { replaceData, Session, type SessionSource } from '../session/session.js';
+import { replaceData, Session } from '../session/session.js';
+import type { SessionSource } from '../session/state.js';
 
 /** What is known of a session outside its data. */
 export interface SessionInfo {

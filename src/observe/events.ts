@@ -33,6 +33,7 @@ export interface EventPayloads {
   'session:saved': SessionPayload & { readonly by: 'primary' | 'journal'; readonly ms: number };
   'session:touched': SessionPayload & { readonly ms: number };
   'session:regenerated': SessionPayload;
+  'session:authenticated': SessionPayload;
   'session:destroyed': SessionPayload & { readonly ms: number };
   'session:expired': SessionPayload;
   'session:gone': SessionPayload;
@@ -42,6 +43,7 @@ export interface EventPayloads {
   'security:forged-token': SessionPayload;
   'security:undecryptable': SessionPayload;
   'security:unknown-key': SessionPayload;
+  'security:flood': SessionPayload;
 }
 
 export type EventName = keyof EventPayloads;

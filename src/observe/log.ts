@@ -22,6 +22,7 @@ const LINES: Partial<Record<EventName, readonly [Level, string]>> = {
   'journal:full': ['error', 'session journal is full: a write was lost'],
   'migration:quarantined': ['error', 'a waiting session write met what cannot be opened'],
   'security:undecryptable': ['error', 'a session record cannot be opened'],
+  'security:flood': ['warn', 'too many anonymous sessions begin: they live briefly'],
   'security:unknown-key': ['error', 'a session was sealed with a secret that is not held here'],
 };
 

@@ -149,8 +149,8 @@ export class Supervisor implements ResilientStore {
     return this.#probe.next(ms);
   }
 
-  lookup(key: string): Promise<Lookup> {
-    const budget = new Budget(this.#parts.clock, this.#options.deadline);
+  lookup(key: string, waited = 0): Promise<Lookup> {
+    const budget = new Budget(this.#parts.clock, Math.max(0, this.#options.deadline - waited));
     return this.#traffic.serve(() => this.#reader.lookup(key, budget));
   }
 

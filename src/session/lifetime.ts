@@ -1,7 +1,8 @@
 import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import type { Stamp } from '../store/entry.js';
-import { type SessionRecord, stampChanges } from './record.js';
-import type { SessionState } from './session.js';
+import { loginTime, type SessionRecord, stampChanges } from './record.js';
+import { type NewcomerOptions, Newcomers } from './newcomers.js';
+import type { SessionState } from './state.js';
 
 export interface LifetimeOptions {
   /** ms, or `false` for none. */
@@ -9,6 +10,7 @@ export interface LifetimeOptions {
   readonly absoluteTimeout: number;
   readonly rolling: boolean;
   readonly maxOutage: number;
+  readonly anonymous: NewcomerOptions;
 }
 
 /** A touch moves the idle deadline only when this share of the timeout has passed, or every request would write. */
@@ -26,10 +28,12 @@ const BORN_WITHIN = 3_600_000;
 export class Lifetime {
   readonly #options: LifetimeOptions;
   readonly #clock: Clock;
+  readonly #newcomers: Newcomers;
 
   constructor(options: LifetimeOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
+    this.#newcomers = new Newcomers(options.anonymous, clock);
   }
 
   get idleTimeout(): number | undefined {
@@ -43,6 +47,8 @@ export class Lifetime {
   touchDue(state: SessionState, changed: boolean): boolean {
     const record = state.base?.record;
     const idleTimeout = this.#idleTimeoutOf(state);
+    // It came back: from now on it lives as long as others do.
+    if (record && isShort(record, idleTimeout)) return true;
     if (!record || idleTimeout === false || !(this.#options.rolling || changed)) return false;
     return this.#clock.wall() - record.used >= idleTimeout * TOUCH_SHARE;
   }
@@ -51,14 +57,16 @@ export class Lifetime {
   recordFor(state: SessionState, text: string, stamp: Stamp, touch: boolean): SessionRecord {
     const now = Math.floor(this.#clock.wall());
     const base = state.base?.record;
-    const absolute = base?.absolute ?? now + this.#options.absoluteTimeout;
-    const idleTimeout = this.#idleTimeoutOf(state);
+    // A login begins anew: its time limits count from there (NIST SP 800-63B-4 §2.1.3).
+    const goesOn = base !== undefined && loginTime(base) === loginTime(state);
+    const absolute = goesOn ? base.absolute : now + this.#options.absoluteTimeout;
+    const idleTimeout = state.brief ? this.#options.anonymous.idleTimeout : this.#idleTimeoutOf(state);
     const moves = !base || touch || base.maxAge !== state.maxAge;
     const idle = idleTimeout === false ? null : Math.min(now + idleTimeout, absolute);
     const forget = now - this.#options.maxOutage - ALLOWED_SKEW;
     return {
       created: base?.created ?? now,
-      authenticated: base?.authenticated ?? 0,
+      login: state.login,
       used: moves ? now : base.used,
       idle: moves ? idle : base.idle,
       absolute,
@@ -66,6 +74,13 @@ export class Lifetime {
       stamps: stampChanges(base, { text, maxAge: state.maxAge }, stamp, forget, state.blind),
       text,
     };
+  }
+
+  /** Whether a session that is about to begin is one of too many, which live briefly until they come back. */
+  isBrief({ base, login, orphan, maxAge, byApp }: SessionState): boolean {
+    if (base || login || orphan || byApp || maxAge !== undefined) return false;
+    const usual = this.#options.idleTimeout || this.#options.absoluteTimeout;
+    return !this.#newcomers.admit() && this.#options.anonymous.idleTimeout < usual;
   }
 
   /** What is left of a record, with room for clocks that differ, ms. */
@@ -96,4 +111,10 @@ export class Lifetime {
   #idleTimeoutOf(state: SessionState): number | false {
     return state.maxAge ?? this.#options.idleTimeout;
   }
+}
+
+/** Whether the idle deadline of a session that has never been used again is nearer than is usual. */
+function isShort({ created, used, idle, absolute }: SessionRecord, idleTimeout: number | false): boolean {
+  const usual = idleTimeout === false ? absolute : Math.min(used + idleTimeout, absolute);
+  return used === created && idle !== null && idle < usual;
 }

@@ -5,17 +5,22 @@ import { type Stamps, tombstoneEntry } from '../store/entry.js';
 import type { ResilientStore } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
 import type { DraftParts } from './draft.js';
+import type { UserSessionOptions } from './index-write.js';
+import { Indexing } from './indexing.js';
 import { deadlineOf, Lifetime, type LifetimeOptions } from './lifetime.js';
 import type { MergePolicy, MergeRules } from './merge.js';
+import { loginOf } from './login.js';
 import { Moving } from './moving.js';
 import { Opening } from './opening.js';
 import { Saving } from './saving.js';
-import { isReserved, newState, Session, type SessionActions, type SessionState } from './session.js';
+import { isReserved, type LoginOptions, replaceData, Session, type SessionActions } from './session.js';
+import { newState, type SessionState } from './state.js';
 
 export interface ManagerOptions extends LifetimeOptions {
   readonly maxDataBytes: number;
   readonly onUnavailable: 'fresh' | 'reject';
   readonly merge: MergePolicy;
+  readonly userSessions: UserSessionOptions;
 }
 
 export interface ManagerParts {
@@ -39,6 +44,8 @@ export class Manager implements SessionActions {
   readonly #opening: Opening;
   readonly #saving: Saving;
   readonly #moving: Moving;
+  /** Which sessions each user has. */
+  readonly indexing: Indexing;
   #closed = false;
 
   constructor(options: ManagerOptions, parts: ManagerParts) {
@@ -58,6 +65,9 @@ export class Manager implements SessionActions {
     const saving = { ...parts, lifetime, drafts, maxDataBytes };
     this.#saving = new Saving(saving);
     this.#moving = new Moving(saving, this.#saving);
+    const patiently = this.#saving.patiently.bind(this.#saving);
+    const { maxOutage, userSessions } = options;
+    this.indexing = new Indexing({ ...parts, maxOutage, userSessions, patiently });
   }
 
   /** New sessions are refused with `CLOSED` from now on. */
@@ -89,17 +99,52 @@ export class Manager implements SessionActions {
   async save(session: Session, force: boolean): Promise<boolean> {
     const state = Session.stateOf(session);
     state.force ||= force;
-    return this.#inTurn(state, () => this.#saving.commit(session, state));
+    return this.#inTurn(state, async () => this.#listed(state, await this.#saving.commit(session, state)));
   }
 
   async regenerate(session: Session): Promise<boolean> {
     const state = Session.stateOf(session);
+    return this.#inTurn(state, () => this.#move(session, state));
+  }
+
+  async login(session: Session, user: string, options: LoginOptions): Promise<boolean> {
+    this.refuseIfClosed();
+    const state = Session.stateOf(session);
+    const login = loginOf(user, options, this.now());
     return this.#inTurn(state, async () => {
-      if (state.mark !== 'live' || state.refused) return false;
-      if (state.identity) return this.#moving.move(session, state, state.identity);
-      state.force = true;
-      return this.#saving.commit(session, state);
+      const before = state.login;
+      const mine = before?.user === user ? state.identity?.key : undefined;
+      await this.indexing.admit(user, mine);
+      if (before && before.user !== user) replaceData(session, {});
+      // The later login wins a merge whole, whatever the clocks of two instances say.
+      state.login = { ...login, at: Math.max(login.at, (before?.at ?? 0) + 1) };
+      const done = await this.#move(session, state);
+      if (!done) state.login = before;
+      else this.#parts.emit('session:authenticated', named(state));
+      return done;
     });
+  }
+
+  /** To a new id; what was nobody's yet gets its first one. */
+  async #move(session: Session, state: SessionState): Promise<boolean> {
+    if (state.mark !== 'live') return false;
+    // What is sealed with a key that is not held here stays as it is, and is left behind.
+    if (state.refused) Object.assign(state, { refused: false, identity: undefined });
+    state.force ||= !state.identity;
+    const moved = state.identity
+      ? this.#moving.move(session, state, state.identity)
+      : this.#saving.commit(session, state);
+    return this.#listed(state, await moved);
+  }
+
+  /** Notes in the index of its user what has become of this session. False: it has been ended from there. */
+  async #listed(state: SessionState, kept: boolean): Promise<boolean> {
+    if (!kept || !state.unlisted) return kept;
+    state.unlisted = false;
+    if (await this.indexing.enter(state)) return true;
+    Object.assign(state, { mark: 'ended', cookie: 'keep' });
+    this.#parts.emit('session:gone', { ...named(state), reason: 'destroyed' });
+    return false;
   }
 
   /** Rejects with `STORE_UNAVAILABLE` where the end can be kept nowhere. */
@@ -111,7 +156,9 @@ export class Manager implements SessionActions {
     await this.#inTurn(state, async () => {
       state.cookie = 'clear';
       const identity = state.identity ?? state.named;
-      if (identity) await this.#end(state, identity);
+      if (!identity) return;
+      await this.#end(state, identity);
+      if (state.login) await this.indexing.leave(state.login.user, identity.key, state);
     });
   }
 
@@ -133,6 +180,10 @@ export class Manager implements SessionActions {
 
   defaultMaxAge(): number | undefined {
     return this.#lifetime.idleTimeout;
+  }
+
+  now(): number {
+    return Math.floor(this.#parts.clock.wall());
   }
 
   /** The token to set, and when it ends (wall-clock ms). */
@@ -158,6 +209,10 @@ export class Manager implements SessionActions {
     }
     emit('session:destroyed', { session: identity.pseudonym, ms });
   }
+}
+
+function named({ identity }: SessionState): { readonly session?: string } {
+  return identity ? { session: identity.pseudonym } : {};
 }
 
 function draftsOf(

@@ -4,6 +4,7 @@ import {
   type Content,
   dataOf,
   type KeyStamps,
+  loginTime,
   MAX_AGE_KEY,
   type SessionJson,
   type SessionRecord,
@@ -37,7 +38,7 @@ export const KEY_BY_KEY: MergeRules = {
 
 /**
  * Merges two versions of one session. Needs no common base, and merging twice changes nothing. Keys are never merged
- * inside. Versions whose `authenticated` marks differ do not merge: the later mark wins whole.
+ * inside. Versions of different logins do not merge: the later login wins whole.
  */
 export function mergeRecords(
   theirs: SessionRecord,
@@ -45,12 +46,11 @@ export function mergeRecords(
   rules: MergeRules,
   stamp: Stamp,
 ): SessionRecord {
-  if (theirs.authenticated !== ours.authenticated)
-    return theirs.authenticated > ours.authenticated ? theirs : ours;
+  if (loginTime(theirs) !== loginTime(ours)) return loginTime(theirs) > loginTime(ours) ? theirs : ours;
   const absolute = Math.min(theirs.absolute, ours.absolute);
   return {
     created: Math.min(theirs.created, ours.created),
-    authenticated: theirs.authenticated,
+    login: theirs.login,
     used: Math.max(theirs.used, ours.used),
     idle: laterIdle(theirs.idle, ours.idle, absolute),
     absolute,

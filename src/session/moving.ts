@@ -3,7 +3,8 @@ import type { Merged, Settled, Tier } from '../store/store.js';
 import type { SealedIdentity } from '../vault/vault.js';
 import { Draft, openRecord } from './draft.js';
 import { type Saving, type SavingParts, tierOf } from './saving.js';
-import type { Session, SessionState } from './session.js';
+import type { Session } from './session.js';
+import type { SessionState } from './state.js';
 
 /**
  * Regenerate (ASVS 7.2.4): first the old id ends, then the new one begins; in an outage the second waits for the first.
@@ -39,6 +40,7 @@ export class Moving {
       state.mark = 'ended';
       return false;
     }
+    if (state.base?.record.login) state.movedFrom = old.key;
     Object.assign(state, { source: 'new', base: undefined, blind: false });
     const done = this.#saving.conclude(session, state, write, settled, clock.monotonic() - began);
     if (done) emit('session:regenerated', { session: identity.pseudonym });

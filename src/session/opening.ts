@@ -8,7 +8,8 @@ import { openRecord } from './draft.js';
 import type { Lifetime } from './lifetime.js';
 import { KEY_BY_KEY, mergeRecords } from './merge.js';
 import { dataOf, type SessionRecord } from './record.js';
-import { newState, Session, type SessionActions, type SessionState } from './session.js';
+import { Session, type SessionActions } from './session.js';
+import { newState, type SessionState } from './state.js';
 
 export interface OpeningParts {
   readonly store: ResilientStore;
@@ -137,6 +138,7 @@ export class Opening {
       born: stored ? 0 : born,
       cookie: stored && born !== 0 ? 'set' : 'keep',
       maxAge: (merged ?? record).maxAge,
+      login: (merged ?? record).login,
       force: merged !== undefined,
       named: orphaned ? identity : undefined,
       orphan: orphaned ?? false,

@@ -34,6 +34,7 @@ export function publicManager(manager: Manager, canary: { check(): Promise<Check
   return Object.freeze({
     async create(data: SessionData) {
       const session = await manager.open(undefined);
+      Session.stateOf(session).byApp = true;
       if (typeof data !== 'object' || data === null || Array.isArray(data))
         throw new SessionError('DATA_INVALID', 'manager.create() takes an object');
       assignData(session, data);

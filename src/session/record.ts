@@ -6,8 +6,8 @@ export type KeyStamps = ReadonlyMap<string, Stamp>;
 /** What is sealed: the data as its own JSON text, and everything that decides about it. Times are wall-clock ms. */
 export interface SessionRecord {
   readonly created: number;
-  /** When this session was bound to a login, or 0. Versions that differ here never merge. */
-  readonly authenticated: number;
+  /** Versions that differ here never merge. */
+  readonly login: Login | undefined;
   readonly used: number;
   /** `null`: no idle limit. */
   readonly idle: number | null;
@@ -18,11 +18,23 @@ export interface SessionRecord {
   readonly text: string;
 }
 
+/** Who is logged in, as the app has said. */
+export interface Login {
+  /** Wall-clock ms. */
+  readonly at: number;
+  readonly user: string;
+  /** What the user knows this session by in a list of all of them. */
+  readonly label: string | undefined;
+}
+
 export type SessionJson = Record<string, unknown>;
 
 interface Meta {
   c: number;
+  /** The login: when, or 0; whose; its label. */
   a: number;
+  n?: string;
+  l?: string;
   u: number;
   i: number | null;
   x: number;
@@ -36,11 +48,13 @@ interface Meta {
 const SEPARATOR = '\n';
 
 export function encodeRecord(record: SessionRecord): string {
-  const { created: c, authenticated: a, used: u, idle: i, absolute: x, maxAge, stamps, text } = record;
+  const { created: c, login, used: u, idle: i, absolute: x, maxAge, stamps, text } = record;
   const common = mostFrequent(stamps);
   const present = valuesOf(text);
   const others = [...stamps].filter(([key, stamp]) => stamp !== common || !present.has(key));
-  const meta: Meta = { c, a, u, i, x };
+  const meta: Meta = { c, a: loginTime(record), u, i, x };
+  if (login) meta.n = login.user;
+  if (login?.label !== undefined) meta.l = login.label;
   if (maxAge !== undefined) meta.m = maxAge;
   if (common) meta.s = common;
   if (others.length > 0) meta.k = Object.fromEntries(others);
@@ -59,7 +73,7 @@ export function decodeRecord(plain: string): SessionRecord | undefined {
   for (const [key, stamp] of Object.entries(meta.k ?? {})) stamps.set(key, stamp);
   return {
     created: meta.c,
-    authenticated: meta.a,
+    login: meta.n === undefined ? undefined : { at: meta.a, user: meta.n, label: meta.l },
     used: meta.u,
     idle: meta.i,
     absolute: meta.x,
@@ -67,6 +81,11 @@ export function decodeRecord(plain: string): SessionRecord | undefined {
     stamps,
     text,
   };
+}
+
+/** When somebody logged in, wall-clock ms; 0: nobody has. */
+export function loginTime({ login }: Pick<SessionRecord, 'login'>): number {
+  return login?.at ?? 0;
 }
 
 /** The data of a record, its keys inert: `__proto__` is nothing but a name. */
@@ -157,8 +176,13 @@ function isObject(value: unknown): value is SessionJson {
 
 function isMeta(value: unknown): value is Meta {
   if (!isObject(value)) return false;
-  const { c, a, u, i, x, m, s, k } = value;
+  const { c, a, n, l, u, i, x, m, s, k } = value;
   const times = [c, a, u, x].every(time => Number.isFinite(time)) && (i === null || Number.isFinite(i));
+  const login = a === 0 ? n === undefined && l === undefined : typeof n === 'string' && isLabel(l);
   const optional = (m === undefined || Number.isFinite(m)) && (s === undefined || isStamp(s));
-  return times && optional && (k === undefined || (isObject(k) && Object.values(k).every(isStamp)));
+  return times && login && optional && (k === undefined || (isObject(k) && Object.values(k).every(isStamp)));
+}
+
+function isLabel(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
 }

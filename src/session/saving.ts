@@ -7,7 +7,8 @@ import type { SealedIdentity, Vault } from '../vault/vault.js';
 import { persistent, serialise } from './data.js';
 import { Draft, type DraftParts } from './draft.js';
 import type { Lifetime } from './lifetime.js';
-import { rebase, type Session, type SessionState } from './session.js';
+import { rebase, type Session } from './session.js';
+import type { SessionState } from './state.js';
 
 export interface SavingParts {
   readonly store: ResilientStore;
@@ -119,6 +120,9 @@ export class Saving {
     state.base = { record: draft.record, stamp: draft.stamp, seen: draft.stamp, confirmed, acknowledged };
     state.identity = identity;
     state.maxAge = draft.record.maxAge;
+    state.login = draft.record.login;
+    state.brief = false;
+    state.unlisted ||= state.login !== undefined && (created || moves || !state.tokenCurrent);
     rebase(session, text, draft.record);
     this.#cookieAfter(state, by, created, created || moves);
     if (state.orphan && state.named) this.#parts.store.adopted(state.named.key);
@@ -153,10 +157,12 @@ export class Saving {
     touch: boolean,
     touchOnly: boolean,
   ): Promise<boolean> {
-    const { vault, clock, stamps, lifetime, drafts } = this.#parts;
+    const { vault, clock, stamps, lifetime, drafts, emit } = this.#parts;
     const { blind, base } = state;
     const identity = state.identity ?? vault.newIdentity();
     const stamp = stamps.next(base?.seen);
+    state.brief = lifetime.isBrief(state);
+    if (state.brief) emit('security:flood', { session: identity.pseudonym });
     const record = lifetime.recordFor(state, text, stamp, touch);
     const draft = new Draft(drafts, { identity, record, stamp, since: base?.stamp, touchOnly });
     const moves = touch || (base !== undefined && base.record.maxAge !== record.maxAge);
@@ -211,7 +217,7 @@ export class Saving {
 export function tierOf({ base, blind }: SessionState, touchOnly: boolean): Tier {
   if (blind) return 'blind';
   if (touchOnly) return 'touched';
-  if (base && base.record.authenticated > 0) return 'authenticated';
+  if (base && base.record.login) return 'authenticated';
   return base?.confirmed ? 'returning' : 'new';
 }
 

@@ -1,13 +1,9 @@
 import { inspect } from 'node:util';
+import { ALLOWED_SKEW } from '../clock.js';
 import { SessionError } from '../errors.js';
-import type { Confirmation, Source } from '../store/store.js';
-import type { Stamp } from '../store/entry.js';
 import { persistent } from './data.js';
-import type { SealedIdentity } from '../vault/vault.js';
 import { dataOf, type SessionJson, type SessionRecord } from './record.js';
-
-/** Where a session came from. `new`: nobody had one; `unavailable`: there may be one that cannot be read now. */
-export type SessionSource = Source | 'new' | 'unavailable';
+import type { SessionSource, SessionState } from './state.js';
 
 /**
  * The data of a session, open to declaration merging:
@@ -16,91 +12,20 @@ export type SessionSource = Source | 'new' | 'unavailable';
 // oxlint-disable-next-line typescript/no-empty-interface -- apps fill it by declaration merging
 export interface SessionData {}
 
-/** The version that a session started from. */
-export interface Base {
-  readonly record: SessionRecord;
-  readonly stamp: Stamp;
-  /** The latest stamp that was seen under its key: the next one must be later. */
-  readonly seen: Stamp;
-  readonly confirmed: Confirmation | undefined;
-  /** The store has it: a touch on top says nothing that would be missed. */
-  readonly acknowledged: boolean;
-}
-
-/**
- * `live`; `destroyed`, by this request; `ended`, found to be over; `ephemeral`, a straggler after a regenerate: works
- * for this request, is never stored.
- */
-export type Mark = 'live' | 'destroyed' | 'ended' | 'ephemeral';
-
-/** `at`: monotonic ms of the last wait in vain. */
-export interface Patience {
-  spent: number;
-  at: number;
-}
-
-/** What happened to a session, for the manager to act on. No I/O. */
-export interface SessionState {
-  identity: SealedIdentity | undefined;
-  base: Base | undefined;
-  source: SessionSource;
-  mark: Mark;
-  /** The `born` of the token: wall-clock ms, or 0 where the store has the session. */
-  born: number;
-  /** The request's token was made with the first secret. */
-  tokenCurrent: boolean;
-  /** What the response must do with the cookie. */
-  cookie: 'keep' | 'set' | 'clear';
-  /** Called when `cookie` or `fallback` may have changed. */
-  announce: () => void;
-  /** Write even if nothing changed. */
-  force: boolean;
-  maxAge: number | undefined;
-  /** What the cookie named, where that is not this session: an orphan's old id, or one that nothing was found under. */
-  named: SealedIdentity | undefined;
-  /** The data are an orphan's, which may only live on under a new id; or it is merged into them. */
-  orphan: boolean;
-  /** A record under a key that is not held here: nothing is written and no cookie is set. */
-  refused: boolean;
-  /** Nobody has seen what the store holds: changes only add what is missing there. */
-  blind: boolean;
-  /** A write of this session went to the journal, or could be kept nowhere. */
-  fallback: boolean;
-  /** What all commits of one request share: how long they have waited for the store in vain, ms. */
-  readonly patience: Patience;
-  /** Commits of one session come one after the other: each starts from what the one before has made of it. */
-  turn: Promise<unknown>;
-}
-
-/** A session that nobody has yet. */
-export function newState(): SessionState {
-  return {
-    identity: undefined,
-    base: undefined,
-    source: 'new',
-    mark: 'live',
-    born: 0,
-    tokenCurrent: true,
-    cookie: 'keep',
-    announce: () => undefined,
-    force: false,
-    maxAge: undefined,
-    named: undefined,
-    orphan: false,
-    refused: false,
-    blind: false,
-    fallback: false,
-    patience: { spent: 0, at: -Infinity },
-    turn: Promise.resolve(),
-  };
-}
-
 /** What a session asks of its owner: each acts at once and waits for the store within the deadline. */
 export interface SessionActions {
   save(session: Session, force: boolean): Promise<boolean>;
   regenerate(session: Session): Promise<boolean>;
+  login(session: Session, user: string, options: LoginOptions): Promise<boolean>;
   destroy(session: Session): Promise<void>;
   defaultMaxAge(): number | undefined;
+  /** Wall-clock ms. */
+  now(): number;
+}
+
+export interface LoginOptions {
+  /** What the user knows this session by in the list of all of them, such as a browser's name: at most 100 characters. */
+  readonly label?: string;
 }
 
 const RESERVED = [
@@ -112,6 +37,10 @@ const RESERVED = [
   'manuallyCommit',
   'destroy',
   'toJSON',
+  'login',
+  'authenticatedAs',
+  'authenticatedAt',
+  'authenticatedWithin',
 ] as const;
 const READINGS = ['id', 'createdAt', 'expiresAt', 'source'] as const;
 
@@ -174,8 +103,37 @@ export class Session {
   }
 
   /**
+   * Call it once a user has proved who they are, at a login and whenever they prove it again (ASVS 7.2.4): moves the
+   * session to a new id, so that the old one is dead at once; binds it to `user`, 1 to 256 characters, for
+   * `sessions.users`; notes the time, and lets the absolute timeout begin. The data come along, unless they were another
+   * user's. Resolves `false`, and nobody is logged in, if the session had ended meanwhile or could be kept nowhere.
+   * Throws `TOO_MANY_SESSIONS` where the app chose to refuse.
+   */
+  login(user: string, options: LoginOptions = {}): Promise<boolean> {
+    return this.#actions.login(this, user, options);
+  }
+
+  /** The user of the last `login()`; `undefined`: nobody is logged in. */
+  get authenticatedAs(): string | undefined {
+    return this.#state.base?.record.login?.user;
+  }
+
+  /** When `login()` was called last. */
+  get authenticatedAt(): Date | undefined {
+    return date(this.#state.base?.record.login?.at);
+  }
+
+  /** Whether the user proved who they are within the last `ms`: ask it before what needs a fresh proof (ASVS 7.5.3). */
+  authenticatedWithin(ms: number): boolean {
+    const at = this.#state.base?.record.login?.at;
+    if (at === undefined || this.#state.mark !== 'live') return false;
+    const age = this.#actions.now() - at;
+    return age <= ms && age >= -ALLOWED_SKEW;
+  }
+
+  /**
    * Moves the data to a new id; the old one is dead at once (ASVS 7.2.4). Resolves `false` if the session had ended
-   * meanwhile: then nothing was created. Call it at every login.
+   * meanwhile: then nothing was created. `login()` does it for you.
    */
   regenerate(): Promise<boolean> {
     return this.#actions.regenerate(this);

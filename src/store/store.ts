@@ -139,8 +139,8 @@ export type Settled =
 
 /** A store made of stores: never waits longer than its deadline, and says where an answer came from. */
 export interface ResilientStore extends SessionStore {
-  /** Never throws for a fault of the store. */
-  lookup(key: string): Promise<Lookup>;
+  /** Never throws for a fault of the store. `waited`: how long the request has waited for the store in vain so far, ms. */
+  lookup(key: string, waited?: number): Promise<Lookup>;
   /** Throws `STORE_UNAVAILABLE` only where the entry can be kept nowhere. */
   swap(key: string, entry: Entry, expected: Expected, ttl: number, intent?: WriteIntent): Promise<Settled>;
   /** An orphan lives on, under a new id or in the version that came after all. */

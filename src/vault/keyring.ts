@@ -1,12 +1,13 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, scryptSync } from 'node:crypto';
 import { ConfigRangeError, ConfigTypeError } from '../errors.js';
 
-/** What one secret gives: a key for tokens, a key for records, and the public name of both. */
+/** What one secret gives: keys for tokens, for records and for the indexes of users, and the public name of them all. */
 export interface SecretKeys {
   /** 3 bytes, in the clear in every token and envelope. */
   readonly kid: Buffer;
   readonly token: KeyObject;
   readonly record: KeyObject;
+  readonly index: KeyObject;
 }
 
 const MIN_LENGTH = 16;
@@ -42,6 +43,8 @@ const FAMOUS = [
 
 /** Keys for each secret: the first seals, all open, and a key id finds the one that fits. */
 export class Keyring {
+  /** The first is the current one. */
+  readonly all: readonly [SecretKeys, ...SecretKeys[]];
   readonly current: SecretKeys;
   readonly #byKid = new Map<string, SecretKeys>();
 
@@ -54,6 +57,7 @@ export class Keyring {
       if (this.#byKid.has(kid)) throw initError('each secret may stand in the list once', 'range');
       this.#byKid.set(kid, keys);
     }
+    this.all = [first, ...others];
     this.current = first;
   }
 
@@ -66,7 +70,12 @@ export class Keyring {
 function deriveChecked(secret: string): SecretKeys {
   checkStrength(secret);
   const root = createSecretKey(rootOf(secret));
-  return { kid: subkey(root, 'key-id', 3), token: key(root, 'token'), record: key(root, 'record') };
+  return {
+    kid: subkey(root, 'key-id', 3),
+    token: key(root, 'token'),
+    record: key(root, 'record'),
+    index: key(root, 'index'),
+  };
 }
 
 function checkStrength(secret: unknown): void {

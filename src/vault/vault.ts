@@ -1,6 +1,7 @@
+import { createHmac } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Entry, Stamp } from '../store/entry.js';
-import { Keyring } from './keyring.js';
+import { Keyring, type SecretKeys } from './keyring.js';
 import { type Opened, Sealer } from './seal.js';
 import { pseudonymOf, storeKeyOf, type TokenClaims, type TokenRefusal, Tokens } from './token.js';
 
@@ -21,12 +22,14 @@ const ID_BYTES = 32;
 
 /** Tokens, store keys and seals of one `session()`. Holds secrets only as KeyObjects, which print no bytes. */
 export class Vault {
+  readonly #keyring: Keyring;
   readonly #tokens: Tokens;
   readonly #sealer: Sealer;
   readonly #clock: Clock;
 
   constructor(options: VaultOptions, clock: Clock) {
     const keyring = new Keyring(options.secrets);
+    this.#keyring = keyring;
     this.#tokens = new Tokens(keyring, options.cookieName);
     this.#sealer = new Sealer(keyring, clock, options.prefix);
     this.#clock = clock;
@@ -35,6 +38,15 @@ export class Vault {
   /** A new identity of 256 random bits (ASVS 7.2.3 asks for 128). */
   newIdentity(): SealedIdentity {
     return identityOf(this.#clock.bytes(ID_BYTES));
+  }
+
+  /**
+   * Where the index of a user's sessions is: under an id that the secret and the user's name give, one for each secret, the
+   * current one first. Who has the secret and guesses the name can open an index, and no session.
+   */
+  indexIdentities(user: string): readonly [SealedIdentity, ...SealedIdentity[]] {
+    const [first, ...others] = this.#keyring.all;
+    return [indexIdentity(first, user), ...others.map(keys => indexIdentity(keys, user))];
   }
 
   /** `born`: wall-clock ms if the store has not acknowledged the session yet, else 0. */
@@ -54,6 +66,10 @@ export class Vault {
   open(identity: SealedIdentity, entry: Entry): Opened {
     return this.#sealer.open(identity.id, identity.key, entry);
   }
+}
+
+function indexIdentity(keys: SecretKeys, user: string): SealedIdentity {
+  return identityOf(createHmac('sha256', keys.index).update(user, 'utf8').digest());
 }
 
 function identityOf(id: Buffer): SealedIdentity {
