@@ -141,13 +141,14 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
   const ready = once(() => keepAwake(becomeReady(first, supervisor, clock)));
   void reportStart(first, supervisor, config);
   const close = once(() => keepAwake(closeAll(manager, supervisor, underWay, clock)));
+  const readStats = (): Stats => stats.read(supervisor.snapshot(), manager.rotation.report());
   const isInstalled = (ctx?: Context): boolean => seen || (ctx?.app.middleware.includes(sessions) ?? false);
   const sessions: Sessions = Object.assign(middleware, {
     events,
     manager: publicManager(manager, supervisor),
     users: sessionUsers(manager),
     cookieName: config.cookieName,
-    stats: () => stats.read(supervisor.snapshot()),
+    stats: readStats,
     health: (ctx?: Context) =>
       healthOf({
         snapshot: { ...supervisor.snapshot(), ...(manager.closed && { closed: true }) },
@@ -155,7 +156,7 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
         redis: config.store.kind !== 'memory',
         rejects: config.onUnavailable === 'reject',
       }),
-    healthDetails: () => detailsOf(supervisor.snapshot(), stats.read(supervisor.snapshot())),
+    healthDetails: () => detailsOf(supervisor.snapshot(), readStats()),
     info: (ctx: Context) => infoOf(ctx, config.as),
     ready,
     close,
@@ -200,7 +201,7 @@ function sealCheck(vault: Vault, stamps: Stamps): SealCheck {
     key: identity.key,
     entry,
     opens(found) {
-      const opened = vault.open(identity, found);
+      const opened = vault.openOwn(identity, found);
       return opened.opened && opened.text === 'canary';
     },
   };

@@ -7,6 +7,7 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** From the outside in: a file imports from its own layer and from those after it, never from those before. */
 const ORDER = [
+  'cli',
   'index',
   'testing',
   'create',

@@ -23,6 +23,7 @@ export class FaultyStore implements SessionStore {
   /** The span in which it reports changes; `undefined`: it does not. */
   span: number | undefined;
   watcher: StoreWatcher | undefined;
+  readonly #before = new Map<string, () => Promise<void>>();
   readonly #behind: SessionStore;
 
   constructor(behind: SessionStore) {
@@ -38,7 +39,17 @@ export class FaultyStore implements SessionStore {
       this.ttls.set(key, ttl);
       return this.#behind.swap(key, entry, expected, ttl);
     };
-    return this.#through(operation, !isTombstone(entry));
+    return this.#through(async () => {
+      const act = this.#before.get(key);
+      this.#before.delete(key);
+      await act?.();
+      return operation();
+    }, !isTombstone(entry));
+  }
+
+  /** Before the next swap under `key` reaches the store, this happens. */
+  beforeSwap(key: string, act: () => Promise<void>): void {
+    this.#before.set(key, act);
   }
 
   incarnation(): string | undefined {

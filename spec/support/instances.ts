@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import Koa from 'koa';
+import Koa, { type Context } from 'koa';
 import { createSessions, type Sessions } from '../../src/create.js';
 import type { EventName, SessionEvent } from '../../src/observe/events.js';
 import type { SessionOptions } from '../../src/options.js';
@@ -47,9 +47,9 @@ export class Shop {
     this.behind.lose(key);
   }
 
-  /** The key under which the store has the index of this user's sessions. */
-  indexKey(user: string): string {
-    return this.#vault.indexIdentities(user)[0].key;
+  /** The key under which the store has the index of this user's sessions, with this secret. */
+  indexKey(user: string, secret = this.#secret): string {
+    return vaultOf(secret, this.clock).indexIdentities(user)[0].key;
   }
 
   /** The store keys of the sessions that the store has in the index of this user. */
@@ -132,6 +132,11 @@ class ForgetfulStore implements SessionStore {
   }
 }
 
+/** What an instance with this secret has inside. */
+function vaultOf(secret: string, clock: ManualClock): Vault {
+  return new Vault({ secrets: [secret], cookieName: 'session', prefix: 'sess:' }, clock);
+}
+
 /** The key under which a store has the session of this token. */
 export function keyOf(token: string): string {
   return storeKeyOf(Buffer.from(token, 'base64url').subarray(6, 38));
@@ -196,9 +201,14 @@ export class Instance {
   }
 
   /** One request over HTTP, which also writes to a session that cannot be read. Resolves with a token, if one is set. */
-  async blindly(token: string, changes: Record<string, unknown>): Promise<string | undefined> {
-    const app = new Koa().use(this.sessions).use(ctx => {
-      Object.assign(ctx.session, changes);
+  blindly(token: string, changes: Record<string, unknown>): Promise<string | undefined> {
+    return this.visit(token, ctx => void Object.assign(ctx.session, changes));
+  }
+
+  /** One request over HTTP. Resolves with a token, if one is set. */
+  async visit(token: string, handle: (ctx: Context) => unknown): Promise<string | undefined> {
+    const app = new Koa().use(this.sessions).use(async ctx => {
+      await handle(ctx);
       ctx.body = 'ok';
     });
     const server = app.listen(0);

@@ -57,6 +57,27 @@ export interface CanaryReport {
   readonly seal: boolean;
 }
 
+/** Which secrets are still needed. */
+export interface SecretReport {
+  /**
+   * Every secret but the first can go: no instance has needed one for as long as a session can live. False where there is
+   * only one, and while nobody can say.
+   */
+  readonly retirable: boolean;
+  readonly keys: readonly {
+    /** The key id, as hex: public, in every cookie and record. */
+    readonly kid: string;
+    /** It seals. */
+    readonly leads: boolean;
+    /** How often it opened a cookie, and a record, on this instance since the start. */
+    readonly tokens: number;
+    readonly records: number;
+    /** When it did last, on any instance as far as is known: wall-clock ms; 0: never. */
+    readonly lastUsed: number;
+    readonly retirable: boolean;
+  }[];
+}
+
 /** What can be read of the supervisor at any moment. Times are ms. */
 export interface SupervisorSnapshot {
   readonly mode: 'healthy' | 'degraded' | 'recovering';

@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Clock } from '../clock.js';
-import type { SupervisorSnapshot } from './snapshot.js';
+import type { SecretReport, SupervisorSnapshot } from './snapshot.js';
 import type { EventName, EventPayloads } from './events.js';
 
 export interface LatencyMs {
@@ -18,6 +18,7 @@ export interface Stats {
   /** What requests waited for a load, and for a save. */
   readonly latencyMs: { readonly load: LatencyMs; readonly save: LatencyMs };
   readonly store: Omit<SupervisorSnapshot, 'canary'>;
+  readonly secrets: SecretReport;
 }
 
 const WINDOW_SECONDS = 60;
@@ -75,7 +76,7 @@ export class StatsBook {
     else this.#timed('saves', this.#save, payload.ms);
   }
 
-  read(snapshot: SupervisorSnapshot): Stats {
+  read(snapshot: SupervisorSnapshot, secrets: SecretReport): Stats {
     const { canary: _, ...store } = snapshot;
     const [loads, saves, errors] = [
       this.#window.sum('loads'),
@@ -88,6 +89,7 @@ export class StatsBook {
       rates: { loads: loads / WINDOW_SECONDS, saves: saves / WINDOW_SECONDS, errorRate },
       latencyMs: { load: quantiles(this.#load), save: quantiles(this.#save) },
       store: structuredClone(store),
+      secrets,
     });
   }
 

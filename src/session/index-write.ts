@@ -101,6 +101,6 @@ export class IndexWrite {
 
 /** `undefined`: this is no index, or it was sealed with a secret that is not held here. */
 export function openIndex(vault: Vault, identity: SealedIdentity, entry: Entry): UserIndex | undefined {
-  const opened = vault.open(identity, entry);
+  const opened = vault.openOwn(identity, entry);
   return opened.opened ? decodeIndex(opened.text) : undefined;
 }

@@ -12,6 +12,7 @@ import type { MergePolicy, MergeRules } from './merge.js';
 import { loginOf } from './login.js';
 import { Moving } from './moving.js';
 import { Opening } from './opening.js';
+import { Rotation } from './rotation.js';
 import { Saving } from './saving.js';
 import { isReserved, type LoginOptions, replaceData, Session, type SessionActions } from './session.js';
 import { newState, type SessionState } from './state.js';
@@ -46,6 +47,8 @@ export class Manager implements SessionActions {
   readonly #moving: Moving;
   /** Which sessions each user has. */
   readonly indexing: Indexing;
+  /** Which secrets are still needed. */
+  readonly rotation: Rotation;
   #closed = false;
 
   constructor(options: ManagerOptions, parts: ManagerParts) {
@@ -66,7 +69,8 @@ export class Manager implements SessionActions {
     this.#saving = new Saving(saving);
     this.#moving = new Moving(saving, this.#saving);
     const patiently = this.#saving.patiently.bind(this.#saving);
-    const { maxOutage, userSessions } = options;
+    const { maxOutage, userSessions, absoluteTimeout } = options;
+    this.rotation = new Rotation({ ...parts, absoluteTimeout });
     this.indexing = new Indexing({ ...parts, maxOutage, userSessions, patiently });
   }
 
@@ -87,7 +91,9 @@ export class Manager implements SessionActions {
   /** The session behind a token; a new one where there is none that can be trusted. */
   async open(token: string | undefined): Promise<Session> {
     this.refuseIfClosed();
-    return this.#opening.open(token);
+    const session = await this.#opening.open(token);
+    if (token !== undefined) this.rotation.noticed();
+    return session;
   }
 
   /** A session that nobody has yet, in the request that had `before`. */

@@ -8,6 +8,16 @@ export interface SecretKeys {
   readonly token: KeyObject;
   readonly record: KeyObject;
   readonly index: KeyObject;
+  readonly book: KeyObject;
+}
+
+/** How often a secret was needed here, and when last (wall-clock ms; 0: never). */
+export interface SecretUse {
+  /** Its key id, as hex: public, in every cookie and record. */
+  readonly kid: string;
+  readonly tokens: number;
+  readonly records: number;
+  readonly at: number;
 }
 
 const MIN_LENGTH = 16;
@@ -47,6 +57,7 @@ export class Keyring {
   readonly all: readonly [SecretKeys, ...SecretKeys[]];
   readonly current: SecretKeys;
   readonly #byKid = new Map<string, SecretKeys>();
+  readonly #uses = new Map<SecretKeys, { tokens: number; records: number; at: number }>();
 
   /** Throws `ENCRYPTION_INIT`, in words that never repeat a secret (ASVS 11.4.4, 13.3.4). */
   constructor(secrets: readonly string[]) {
@@ -58,7 +69,21 @@ export class Keyring {
       this.#byKid.set(kid, keys);
     }
     this.all = [first, ...others];
+    for (const keys of this.all) this.#uses.set(keys, { tokens: 0, records: 0, at: 0 });
     this.current = first;
+  }
+
+  /** Something of this secret has opened, at wall-clock ms. */
+  count(keys: SecretKeys, what: 'tokens' | 'records', at: number): void {
+    const uses = this.#uses.get(keys);
+    if (!uses) return;
+    uses[what] += 1;
+    uses.at = at;
+  }
+
+  /** In the order of the list. */
+  uses(): readonly SecretUse[] {
+    return [...this.#uses].map(([{ kid }, uses]) => ({ kid: kid.toString('hex'), ...uses }));
   }
 
   /** The keys under this id, or `undefined`: exactly one key is ever tried. */
@@ -75,6 +100,7 @@ function deriveChecked(secret: string): SecretKeys {
     token: key(root, 'token'),
     record: key(root, 'record'),
     index: key(root, 'index'),
+    book: key(root, 'book'),
   };
 }
 

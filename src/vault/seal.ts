@@ -51,16 +51,16 @@ export class Sealer {
   }
 
   /** One answer for every way of not opening (ASVS 11.3.4); nothing is used before the tag is checked. */
-  open(id: Buffer, storeKey: string, entry: Entry): Opened {
+  open(id: Buffer, storeKey: string, entry: Entry, counts = true): Opened {
     const body = bodyOf(entry);
     if (entry[0] !== KIND_RECORD || body.length < ENVELOPE_BYTES || body[0] !== FORMAT) return UNDECRYPTABLE;
     const head = body.subarray(0, 1 + KID_BYTES);
     const keys = this.#keyring.find(head.subarray(1));
     if (!keys) return { opened: false, because: 'unknown-key' };
     const text = this.#decrypt(sessionKey(keys, id), body, this.#context(head, storeKey, stampOf(entry)));
-    return text === undefined
-      ? UNDECRYPTABLE
-      : { opened: true, text, current: keys === this.#keyring.current };
+    if (text === undefined) return UNDECRYPTABLE;
+    if (counts) this.#keyring.count(keys, 'records', this.#clock.wall());
+    return { opened: true, text, current: keys === this.#keyring.current };
   }
 
   #decrypt(key: KeyObject, body: Buffer, context: Buffer): string | undefined {

@@ -26,9 +26,11 @@ export type TokenRefusal = 'malformed' | 'unknown-key' | 'forged';
 export class Tokens {
   readonly #keyring: Keyring;
   readonly #context: Buffer;
+  readonly #now: () => number;
 
-  constructor(keyring: Keyring, cookieName: string) {
+  constructor(keyring: Keyring, cookieName: string, now = Date.now) {
     this.#keyring = keyring;
+    this.#now = now;
     this.#context = Buffer.from(`token\0${cookieName}\0`);
   }
 
@@ -48,6 +50,7 @@ export class Tokens {
     if (!keys) return 'unknown-key';
     const claims = bytes.subarray(0, 6 + ID_BYTES);
     if (!timingSafeEqual(this.#tag(keys, claims), bytes.subarray(claims.length))) return 'forged';
+    this.#keyring.count(keys, 'tokens', this.#now());
     return {
       id: bytes.subarray(6, 6 + ID_BYTES),
       born: bytes.readUIntBE(3, 3) * HOUR,

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Entry, Stamp } from '../store/entry.js';
-import { Keyring, type SecretKeys } from './keyring.js';
+import { Keyring, type SecretKeys, type SecretUse } from './keyring.js';
 import { type Opened, Sealer } from './seal.js';
 import { pseudonymOf, storeKeyOf, type TokenClaims, type TokenRefusal, Tokens } from './token.js';
 
@@ -30,7 +30,7 @@ export class Vault {
   constructor(options: VaultOptions, clock: Clock) {
     const keyring = new Keyring(options.secrets);
     this.#keyring = keyring;
-    this.#tokens = new Tokens(keyring, options.cookieName);
+    this.#tokens = new Tokens(keyring, options.cookieName, () => clock.wall());
     this.#sealer = new Sealer(keyring, clock, options.prefix);
     this.#clock = clock;
   }
@@ -49,6 +49,19 @@ export class Vault {
     return [indexIdentity(first, user), ...others.map(keys => indexIdentity(keys, user))];
   }
 
+  /** Where instances tell each other which secrets they need: one place for each secret, the current one first. */
+  bookIdentities(): readonly { readonly kid: string; readonly identity: SealedIdentity }[] {
+    return this.#keyring.all.map(({ kid, book }) => ({
+      kid: kid.toString('hex'),
+      identity: identityOf(createHmac('sha256', book).update('secrets').digest()),
+    }));
+  }
+
+  /** How often each secret was needed here, in the order of the list. */
+  secretUses(): readonly SecretUse[] {
+    return this.#keyring.uses();
+  }
+
   /** `born`: wall-clock ms if the store has not acknowledged the session yet, else 0. */
   issue(identity: SealedIdentity, born: number): string {
     return this.#tokens.issue(identity.id, born);
@@ -63,8 +76,14 @@ export class Vault {
     return this.#sealer.seal(identity.id, identity.key, stamp, text);
   }
 
+  /** A session's record. */
   open(identity: SealedIdentity, entry: Entry): Opened {
     return this.#sealer.open(identity.id, identity.key, entry);
+  }
+
+  /** What the library keeps for itself: no session needs the secret for it. */
+  openOwn(identity: SealedIdentity, entry: Entry): Opened {
+    return this.#sealer.open(identity.id, identity.key, entry, false);
   }
 }
 
