@@ -3,12 +3,12 @@ import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import type { SupervisorSnapshot } from '../observe/snapshot.js';
 import { type Entry, isTombstone, type Stamps } from '../store/entry.js';
-import { StoreFault } from '../store/fault.js';
 import type { Expected, Lookup, ResilientStore, SessionStore, Settled, WriteIntent } from '../store/store.js';
 import type { BreakerOptions } from './circuit.js';
 import { Budget } from './deadline.js';
 import { Graveyard } from './graveyard.js';
 import { Journal, type JournalItem } from './journal.js';
+import { Judge } from './judge.js';
 import { type Fate, LedgerBook } from './ledger.js';
 import { Migration } from './migration.js';
 import { ModeSwitch } from './mode.js';
@@ -74,15 +74,14 @@ export class Supervisor implements ResilientStore {
   readonly #writer: Writer;
   readonly #migration: Migration;
   readonly #probe: Probe;
+  readonly #verdicts: Judge;
   readonly #reader: Reader;
   readonly #restoration: Restoration;
   readonly #warming: Warming;
   readonly #serial = new Serial();
   readonly #traffic: Traffic;
   readonly #totals = new LedgerBook();
-  #row = { passed: 0, read: 0, failed: 0 };
   #offset: number | undefined;
-  #proved = false;
   readonly #canary: ProbeParts;
   #closed = false;
 
@@ -119,6 +118,8 @@ export class Supervisor implements ResilientStore {
     this.#reader = new Reader({ ...shared, serial, writer: this.#writer, restoration: this.#restoration });
     const onEmpty = (): void => this.#modes.settled();
     this.#migration = new Migration({ ...shared, serial, writer: this.#writer, onEmpty });
+    const migration = this.#migration;
+    this.#verdicts = new Judge({ ...shared, migration, goOn: () => this.#goOn() });
     this.#warming = new Warming({
       ...shared,
       watching: () => store.watching?.(),
@@ -264,38 +265,14 @@ export class Supervisor implements ResilientStore {
   }
 
   #degraded(): void {
-    this.#row = { passed: 0, read: 0, failed: 0 };
+    this.#verdicts.beginAnew();
     this.#probe.hurry();
   }
 
-  /** Canaries decide when circuits close; in health, several failing ones open them, so that a quiet app notices too. */
   #judge(report: CanaryResult): void {
     this.#observeStore();
-    const proved = this.#proved;
-    this.#proved ||= report.ok;
-    const { passed, read, failed } = this.#row;
-    this.#row = {
-      passed: report.ok ? passed + 1 : 0,
-      read: report.connect ? read + 1 : 0,
-      failed: report.ok || report.fault?.class === 'ours' ? 0 : failed + 1,
-    };
     this.#writer.sweep();
-    const fault = report.fault ?? new StoreFault('ambiguous', 'other');
-    if (!report.ok) {
-      this.#parts.emit('store:error', { operation: 'canary', class: fault.class, code: fault.reason });
-    }
-    if (this.#modes.mode.state !== 'degraded') {
-      if (this.#row.failed >= this.#options.breaker.failures) this.#modes.trip(fault);
-      else this.#goOn();
-      return;
-    }
-    // Before the first success there was no outage to come back from, only a start.
-    const successes = proved ? this.#options.probe.successes : 1;
-    if (this.#row.passed >= successes) {
-      this.#modes.restore(this.#journal.size);
-      this.#migration.restart();
-      this.#goOn();
-    } else if (this.#row.read >= successes && fault.writeOnly) this.#modes.restoreReads();
+    this.#verdicts.judge(report);
   }
 
   /** Background work that waits for a store that answers. */
