@@ -111,6 +111,18 @@ describe('a login', () => {
     expect(await there.sessions.users.list('ada')).to.deep.equal([]);
   });
 
+  it('whose answer was lost on its way succeeds when it is sent again with the old cookie', async () => {
+    const shop = new Shop();
+    const here = await shop.open();
+    const { token } = await here.sessions.manager.create({ cart: 3 });
+    const lost = await here.visit(token, ctx => ctx.session.login('ada'));
+    const again = await here.visit(token, ctx => ctx.session.login('ada'));
+    expect(again).to.be.a('string').and.not.equal(lost);
+    expect((await here.load(again ?? ''))?.authenticatedAs).to.equal('ada');
+    expect(await here.data(again ?? '')).to.deep.equal({});
+    expect(await here.data(lost ?? '')).to.deep.equal({ cart: 3 });
+  });
+
   it('in an outage logs in, and is listed everywhere after it', async () => {
     const shop = new Shop();
     const [here, there] = [await shop.open(), await shop.open()];

@@ -122,6 +122,8 @@ export class Manager implements SessionActions {
       const mine = before?.user === user ? state.identity?.key : undefined;
       await this.indexing.admit(user, mine);
       if (before && before.user !== user) replaceData(session, {});
+      // A straggler's cookie leads nowhere; but whoever proves who they are may begin anew.
+      if (state.mark === 'ephemeral') state.mark = 'live';
       // The later login wins a merge whole, whatever the clocks of two instances say.
       state.login = { ...login, at: Math.max(login.at, (before?.at ?? 0) + 1) };
       const done = await this.#move(session, state);
