@@ -11,6 +11,7 @@ import { newState, type SessionState } from './state.js';
 import {
   changed,
   EMPTY_INDEX,
+  ends,
   type IndexChange,
   type Listed,
   mergeIndexes,
@@ -110,7 +111,7 @@ export class Indexing {
     const remove = keys.filter(key => key !== except);
     // First the ends, then the word of them: who is not listed any more could not be ended.
     await Promise.all(remove.map(key => this.#end(key)));
-    const write = await this.#write(found, { remove, ending: { at, except } }, state);
+    const write = await this.#write(found, { remove, ending: { at, except, before: 0 } }, state);
     if (!write)
       throw new SessionError('STORE_UNAVAILABLE', 'the end of these sessions can be kept nowhere now');
     const more = write.fallen.filter(key => !remove.includes(key)).length;
@@ -122,7 +123,7 @@ export class Indexing {
     const [, ...others] = this.#parts.vault.indexIdentities(user);
     if (others.length === 0) return false;
     const { index } = await this.#read(user, newState());
-    return at < index.ending.at && index.ending.except !== identity.key;
+    return ends(index.ending, identity.key, at);
   }
 
   async #read(user: string, { patience }: SessionState): Promise<FoundIndex> {

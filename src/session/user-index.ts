@@ -10,10 +10,14 @@ export interface Listed {
   readonly label: string | undefined;
 }
 
-/** Whoever logged in before `at` is logged out, but for the session under the store key `except`. */
+/**
+ * Whoever logged in before `at` is logged out; the session under the store key `except` only if it logged in before
+ * `before`, which is when an ending last did not except it.
+ */
 export interface Ending {
   readonly at: number;
   readonly except: string | undefined;
+  readonly before: number;
 }
 
 /** The sessions of one user by store key. What it says may be late: each session's own record decides about it. */
@@ -31,7 +35,10 @@ export interface IndexChange {
   readonly ending?: Ending;
 }
 
-export const EMPTY_INDEX: UserIndex = { sessions: new Map(), ending: { at: 0, except: undefined } };
+export const EMPTY_INDEX: UserIndex = {
+  sessions: new Map(),
+  ending: { at: 0, except: undefined, before: 0 },
+};
 
 /** The most that one session takes in an index, in bytes: its key, its times, and a label of escaped characters. */
 const LISTED_BYTES = 800;
@@ -46,22 +53,26 @@ export function encodeIndex({ sessions, ending }: UserIndex): string {
     key,
     [created, login, used, until, ...(label === undefined ? [] : [label])],
   ]);
-  return JSON.stringify({ e: [ending.at, ending.except ?? null], s: Object.fromEntries(listed) as unknown });
+  return JSON.stringify({
+    e: [ending.at, ending.except ?? null, ending.before],
+    s: Object.fromEntries(listed) as unknown,
+  });
 }
 
 /** `undefined` for text that this library did not write. */
 export function decodeIndex(text: string): UserIndex | undefined {
   const plain = parse(text);
   const { e, s } = plain ?? {};
-  const [at, except] = Array.isArray(e) ? (e as unknown[]) : [];
-  if (typeof at !== 'number' || typeof s !== 'object' || s === null) return undefined;
+  const [at, except, before] = Array.isArray(e) ? (e as unknown[]) : [];
+  if (typeof at !== 'number' || typeof before !== 'number' || typeof s !== 'object' || s === null)
+    return undefined;
   const sessions = new Map<string, Listed>();
   for (const [key, listed] of Object.entries(s)) {
     const decoded = decodeListed(listed);
     if (!decoded) return undefined;
     sessions.set(key, decoded);
   }
-  return { sessions, ending: { at, except: typeof except === 'string' ? except : undefined } };
+  return { sessions, ending: { at, except: typeof except === 'string' ? except : undefined, before } };
 }
 
 export function changed({ sessions, ending }: UserIndex, change: IndexChange): UserIndex {
@@ -89,16 +100,25 @@ export function mergeIndexes(one: UserIndex, other: UserIndex): UserIndex {
 export function settled(index: UserIndex, now: number, max: number): { index: UserIndex; fallen: string[] } {
   const { sessions, ending } = index;
   const alive = [...sessions].filter(([, { until }]) => until > now);
-  const isEnded = ([key, { login }]: readonly [string, Listed]): boolean =>
-    login < ending.at && key !== ending.except;
+  const isEnded = ([key, { login }]: readonly [string, Listed]): boolean => ends(ending, key, login);
   const kept = alive.filter(each => !isEnded(each)).toSorted(([, one], [, other]) => other.used - one.used);
   const fallen = [...alive.filter(isEnded), ...kept.slice(max)].map(([key]) => key);
   return { index: { sessions: new Map(kept.slice(0, max)), ending }, fallen };
 }
 
+/** Whether this is the end of a session that logged in at `login`. */
+export function ends(ending: Ending, key: string, login: number): boolean {
+  return login < (key === ending.except ? ending.before : ending.at);
+}
+
 function laterEnding(one: Ending, other: Ending): Ending {
-  if (one.at !== other.at) return one.at > other.at ? one : other;
-  return (one.except ?? '') > (other.except ?? '') ? one : other;
+  const [later, earlier] = isAfter(one, other) ? [one, other] : [other, one];
+  const unexcepted = earlier.except === later.except ? earlier.before : earlier.at;
+  return { ...later, before: Math.max(later.before, unexcepted) };
+}
+
+function isAfter(one: Ending, other: Ending): boolean {
+  return one.at === other.at ? (one.except ?? '') > (other.except ?? '') : one.at > other.at;
 }
 
 function isLater(one: Listed, other: Listed): boolean {
