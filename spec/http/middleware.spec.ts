@@ -29,6 +29,16 @@ class WatchedStore implements SessionStore {
   }
 }
 
+/** What some caches obey before Cache-Control. */
+const CDN_HEADERS = [
+  'CDN-Cache-Control',
+  'Cloudflare-CDN-Cache-Control',
+  'Surrogate-Control',
+  'Edge-Control',
+  'X-Accel-Expires',
+  'X-LiteSpeed-Cache-Control',
+];
+
 const ROUTES: Readonly<Record<string, (ctx: Context) => unknown>> = {
   '/': () => undefined,
   '/read': ctx => ctx.session['views'] ?? 'none',
@@ -69,6 +79,13 @@ const ROUTES: Readonly<Record<string, (ctx: Context) => unknown>> = {
   '/cacheable': ctx => {
     ctx.set('Cache-Control', 'public, max-age=60');
     ctx.session['views'] = 1;
+  },
+  '/cdn': ctx => {
+    for (const name of CDN_HEADERS) ctx.set(name, 'max-age=60');
+    ctx.session['views'] = 1;
+  },
+  '/cdn-only': ctx => {
+    for (const name of CDN_HEADERS) ctx.set(name, 'max-age=60');
   },
   '/save-twice': async ctx => {
     ctx.session['views'] = 1;
@@ -162,6 +179,19 @@ describe('the middleware', () => {
       expect(answer.setCookies).to.have.length(2);
       expect(answer.setCookies[0]).to.equal('theme=dark; Path=/');
       expect((await site.app.visitor().get('/cacheable')).header('cache-control')).to.equal('no-store');
+    });
+
+    it('sends no header that a cache would obey before no-store, and leaves them to other pages (ASVS 14.3.2)', async () => {
+      await open();
+      const [answer, other] = [
+        await site.app.visitor().get('/cdn'),
+        await site.app.visitor().get('/cdn-only'),
+      ];
+      expect(answer.header('cache-control')).to.equal('no-store');
+      for (const name of CDN_HEADERS) {
+        expect(answer.header(name), name).to.equal(undefined);
+        expect(other.header(name), name).to.equal('max-age=60');
+      }
     });
 
     it('twice in one request sets one cookie', async () => {
@@ -452,6 +482,7 @@ describe('the middleware', () => {
       const answer = await visitor.get('/read');
       expect(answer.status).to.equal(503);
       expect(answer.header('retry-after')).to.match(/^[1-9]\d*$/);
+      expect(answer.header('vary')).to.equal('Cookie');
       expect((await site.app.visitor().get('/read')).status, 'one without a cookie needs no store').to.equal(
         200,
       );

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Emit } from '../observe/events.js';
 import type { Manager } from '../session/manager.js';
 import { Session } from '../session/session.js';
+import { beforeHeaders } from './before-headers.js';
 import { type CookieAttributes, hasCookie, writeCookie } from './cookie.js';
 import type { Slot } from './slot.js';
 
@@ -49,20 +50,22 @@ export class Headers {
   }
 
   /**
-   * The handler has failed, and whoever answers that may drop the headers, as Koa does. The cookie of an id that was saved
-   * meanwhile leaves all the same: without it the session would be lost to its user.
+   * What must hold when the headers leave, whatever has become of them since: the app may set others, and Koa drops all of
+   * them on errors. Headers that leave before the handler is done may yet be followed by what a session says.
    */
-  keepCookie(ctx: Context): void {
-    const cookie = this.#ownCookie(ctx);
-    if (cookie === undefined || ctx.headerSent) return;
-    const { res } = ctx;
-    const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => typeof res;
-    const { cookieName } = this.#options;
-    // One function stands for all signatures of this method: it passes on whatever it is given.
-    res.writeHead = (...args: unknown[]) => {
-      if (this.#ownCookie(ctx) === undefined) setCookie(res, cookieName, cookie);
-      return writeHead(...args);
-    };
+  attend(ctx: Context, slot: Slot): void {
+    beforeHeaders(ctx.res, () => {
+      const { kept } = slot;
+      if (kept !== undefined && this.#ownCookie(ctx) === undefined)
+        setCookie(ctx.res, this.#options.cookieName, kept);
+      if (slot.touched || !slot.committed) ctx.vary('Cookie');
+      if (this.#ownCookie(ctx) !== undefined) forbidCaches(ctx.res);
+    });
+  }
+
+  /** The cookie of an id that was saved leaves with an error as well: without it the session would be lost to its user. */
+  keepCookie(ctx: Context, slot: Slot): void {
+    slot.kept = this.#ownCookie(ctx);
   }
 
   /** What the response, as it is now, sets for this session. */
@@ -94,8 +97,18 @@ function setCookies(res: ServerResponse): string[] {
   return Array.isArray(before) ? before : [String(before)];
 }
 
-/** One response sets this cookie once: the last word counts. And nobody may keep it for others (ASVS 14.3.2). */
+/** One response sets this cookie once: the last word counts. */
 function setCookie(res: ServerResponse, name: string, cookie: string): void {
   res.setHeader('Set-Cookie', [...setCookies(res).filter(other => !other.startsWith(`${name}=`)), cookie]);
+  forbidCaches(res);
+}
+
+/** What some caches obey before Cache-Control: RFC 9213, and older headers of their own. */
+const OUTRANKS =
+  /^(?:x-accel-expires|surrogate-control|edge-control|x-litespeed-cache-control|(?:.+-)?cdn-cache-control)$/;
+
+/** Nobody may keep a cookie for others (ASVS 14.3.2). */
+function forbidCaches(res: ServerResponse): void {
+  for (const name of res.getHeaderNames()) if (OUTRANKS.test(name)) res.removeHeader(name);
   res.setHeader('Cache-Control', 'no-store');
 }

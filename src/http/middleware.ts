@@ -23,6 +23,7 @@ export function createMiddleware(options: MiddlewareOptions, parts: MiddlewarePa
   const serve = async (ctx: Context, next: Next): Promise<void> => {
     claimNames(ctx, options, visit);
     const slot = attachSlot(ctx, options.as, parts.manager);
+    visit.attend(ctx, slot);
     if (options.lazy) attachLoader(ctx, options.as, () => visit.loadLate(ctx, slot));
     else await visit.load(ctx, slot);
     try {
@@ -52,6 +53,10 @@ class Visit {
     this.#headers = new Headers(options, parts);
   }
 
+  attend(ctx: Context, slot: Slot): void {
+    this.#headers.attend(ctx, slot);
+  }
+
   async load(ctx: Context, slot: Slot): Promise<Session> {
     if (slot.session) return slot.session;
     const token = readCookie(ctx.req.headers.cookie, this.#options.cookieName);
@@ -69,6 +74,7 @@ class Visit {
   }
 
   async commit(ctx: Context, slot: Slot, failed: boolean): Promise<void> {
+    slot.committed = true;
     const { session, ended } = slot;
     if (!session) return;
     const { manager } = this.#parts;
@@ -83,7 +89,7 @@ class Visit {
       await manager.save(session, false);
     }
     this.#headers.write(ctx, slot, session);
-    if (failed) this.#headers.keepCookie(ctx);
+    if (failed) this.#headers.keepCookie(ctx, slot);
   }
 
   /** The handler's own error is what the user hears of; that its changes are lost, nobody else would say. */

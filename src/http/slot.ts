@@ -19,6 +19,10 @@ export interface Slot {
   ended: boolean;
   /** The handler has looked at it. */
   touched: boolean;
+  /** The handler is done. */
+  committed: boolean;
+  /** A cookie that leaves whatever happens to the headers. */
+  kept: string | undefined;
   /** Destroyed in this request; the store hears of it at the commit. */
   readonly leaving: Session[];
 }
@@ -27,7 +31,14 @@ const slots = new WeakMap<Context, Map<string, Slot>>();
 
 /** Makes `ctx[as]` the session of this request; with `load`, `ctx.load<As>()` too. */
 export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
-  const slot: Slot = { session: undefined, ended: false, touched: false, leaving: [] };
+  const slot: Slot = {
+    session: undefined,
+    ended: false,
+    touched: false,
+    committed: false,
+    kept: undefined,
+    leaving: [],
+  };
   const mine = slots.get(ctx) ?? new Map<string, Slot>();
   slots.set(ctx, mine.set(as, slot));
   Object.defineProperty(ctx, as, {

@@ -1,0 +1,41 @@
+import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
+
+/**
+ * Runs `act` when the headers of `res` are about to leave, whoever sends them: what handlers and errors make of the headers
+ * happens before that, and Node has no event for it.
+ */
+export function beforeHeaders(res: ServerResponse, act: () => void): void {
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  // One function stands for all signatures of this method.
+  res.writeHead = (status: unknown, ...rest: unknown[]) => {
+    if (res.headersSent) return writeHead(status, ...rest);
+    const [reason, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0] ?? rest[1]];
+    take(res, headers);
+    act();
+    return writeHead(status, ...(reason === undefined ? [] : [reason]));
+  };
+}
+
+/** What is given to `writeHead` would overrule all that `act` sets: it becomes part of the headers first, as Node has it. */
+function take(res: ServerResponse, given: unknown): void {
+  const pairs = pairsOf(given);
+  for (const [name] of pairs) res.removeHeader(name);
+  // A name may stand in a list several times.
+  for (const [name, value] of pairs) {
+    if (res.hasHeader(name)) res.appendHeader(name, listed(value));
+    else res.setHeader(name, value);
+  }
+}
+
+/** An object, a list of names and values in turn, or one of pairs: what Node takes. Node itself checks what is in it. */
+function pairsOf(given: unknown): [string, OutgoingHttpHeader][] {
+  if (!Array.isArray(given)) return Object.entries((given ?? {}) as Record<string, OutgoingHttpHeader>);
+  const list: unknown[] = given;
+  if (Array.isArray(list[0])) return list as [string, OutgoingHttpHeader][];
+  const pairs = list.flatMap((name, index) => (index % 2 === 0 ? [[name, list[index + 1]]] : []));
+  return pairs as [string, OutgoingHttpHeader][];
+}
+
+function listed(value: OutgoingHttpHeader): string | readonly string[] {
+  return typeof value === 'number' ? String(value) : value;
+}
