@@ -27,6 +27,16 @@ describe('a Cookie header', () => {
     expect(readCookie('', 'session')).to.equal(undefined);
   });
 
+  it('gives nothing under a name with more around it than spaces and tabs: browsers see no __Host- in it (ASVS 3.3.3)', () => {
+    for (const byte of ['\u00a0', '\u0085', '\ufeff', '\u2000', '\v', '\f', '\0']) {
+      for (const name of [`${byte}__Host-session`, `__Host-session${byte}`, ` ${byte} __Host-session`]) {
+        expect(readCookie(`${name}=abc`, '__Host-session'), JSON.stringify(name)).to.equal(undefined);
+        expect(hasCookie(`${name}=abc`, '__Host-session'), JSON.stringify(name)).to.equal(false);
+      }
+    }
+    expect(readCookie('a=1;\t __Host-session\t=\tabc ', '__Host-session')).to.equal('abc');
+  });
+
   it('loses the quotes around a value, if they are a pair', () => {
     expect(readCookie('session="abc"', 'session')).to.equal('abc');
     expect(readCookie('session="abc', 'session')).to.equal('"abc');
@@ -50,8 +60,14 @@ describe('a Cookie header', () => {
     expect(readCookie(header, 'session')).to.equal('abc');
   });
 
+  it('takes no time over thousands of blanks', () => {
+    const blanks = ' '.repeat(100_000);
+    expect(readCookie(`a${blanks}b=1; session=${blanks}abc${blanks}d`, 'session')).to.equal(`abc${blanks}d`);
+  });
+
   it('has a cookie where the name stands, whatever the value', () => {
     expect(hasCookie('a=1; session=', 'session')).to.equal(true);
+    expect(hasCookie('a=1; session =x', 'session')).to.equal(true);
     expect(hasCookie('a=1; session2=x', 'session')).to.equal(false);
     expect(hasCookie(undefined, 'session')).to.equal(false);
   });
@@ -118,6 +134,7 @@ describe('a cookie that browsers would refuse, or read as something else', () =>
     ['a domain that injects an attribute', 's', { domain: 'a.example; Secure' }],
     ['an empty domain', 's', { domain: '' }],
     ['a domain that is too long', 's', { domain: 'a'.repeat(1025) }],
+    ['attributes that are too long together', 's', { domain: 'a'.repeat(500), path: `/${'a'.repeat(500)}` }],
   ];
   for (const [what, name, attributes] of wrong) {
     it(`is named: ${what}`, () => {
@@ -132,6 +149,17 @@ describe('a cookie that browsers would refuse, or read as something else', () =>
       undefined,
     );
     expect(cookieProblem('s', { secure: true, sameSite: 'none', partitioned: true })).to.equal(undefined);
+  });
+
+  it('is none as long as all that a server may ever send fits what browsers take (ASVS 3.3.5)', () => {
+    const longest = { domain: 'a'.repeat(450), path: `/${'a'.repeat(449)}`, secure: true, partitioned: true };
+    const name = 's'.repeat(256);
+    expect(cookieProblem(name, longest)).to.equal(undefined);
+    for (const [value, seconds] of [['A'.repeat(72), 10 ** 9] as const, ['', 0] as const]) {
+      const cookie = writeCookie(name, value, seconds, longest);
+      expect(cookie.indexOf(';')).to.be.at.most(4_096);
+      expect(cookie.length - cookie.indexOf(';')).to.be.at.most(1_024);
+    }
   });
 
   it('is a __Host- name in other letters too: browsers compare prefixes without case', () => {

@@ -12,16 +12,14 @@ export interface CookieAttributes {
 const MAX_AGE_LIMIT = 400 * 24 * 3600;
 // RFC 6265bis §4.1.1 and what browsers refuse: no control characters, no separators that end an attribute.
 const UNSAFE_ATTRIBUTE = /[^\x20-\x3a\x3c-\x7e]/;
+/** All that follows name and value. Browsers ignore an attribute of more than 1,024 bytes (RFC 6265bis §5.6). */
+const ATTRIBUTES_LIMIT = 1024;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** The one value under `name` in a Cookie header. Two different ones are none: nobody can say whose is right. */
 export function readCookie(header: string | undefined, name: string): string | undefined {
-  if (!header || !header.includes(name)) return undefined;
   let found: string | undefined;
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=');
-    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
-    const value = unquote(pair.slice(equals + 1).trim());
+  for (const value of valuesOf(header, name)) {
     if (found !== undefined && found !== value) return undefined;
     found = value;
   }
@@ -30,7 +28,16 @@ export function readCookie(header: string | undefined, name: string): string | u
 
 /** Whether a Cookie header has anything at all under `name`. */
 export function hasCookie(header: string | undefined, name: string): boolean {
-  return (header ?? '').split(';').some(pair => pair.trim().startsWith(`${name}=`));
+  return valuesOf(header, name).next().done !== true;
+}
+
+function* valuesOf(header: string | undefined, name: string): Generator<string, void> {
+  if (!header || !header.includes(name)) return;
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=');
+    if (equals >= 0 && trimmed(pair.slice(0, equals)) === name)
+      yield unquote(trimmed(pair.slice(equals + 1)));
+  }
 }
 
 /** A Set-Cookie value. `seconds` 0 ends the cookie; the lifetime is capped at 400 days (RFC 6265bis §5.5). */
@@ -66,12 +73,29 @@ export function cookieProblem(name: string, attributes: CookieAttributes): strin
   if ((host || prefixed('__secure-')) && !secure) return 'a __Host- or __Secure- name needs secure';
   if (sameSite === 'none' && !secure) return "sameSite 'none' needs secure";
   if (partitioned && !secure) return 'partitioned needs secure';
-  if (domain !== undefined && (domain.length > 1024 || !/^[A-Za-z0-9.-]+$/.test(domain)))
-    return 'domain must be a host name';
-  if (path !== undefined && (path.length > 1024 || !path.startsWith('/') || UNSAFE_ATTRIBUTE.test(path))) {
+  if (domain !== undefined && !/^[A-Za-z0-9.-]+$/.test(domain)) return 'domain must be a host name';
+  if (path !== undefined && (!path.startsWith('/') || UNSAFE_ATTRIBUTE.test(path))) {
     return 'path must begin with / and hold no control characters or semicolons';
   }
+  // An expired cookie has the longest ones.
+  if (writeCookie('', '', 0, attributes).length > ATTRIBUTES_LIMIT)
+    return `attributes must not exceed ${ATTRIBUTES_LIMIT} bytes in all`;
   return undefined;
+}
+
+/**
+ * Without the spaces and tabs around it (RFC 6265bis §5.6). `trim()` would take more than browsers do, such as the byte A0:
+ * behind that a sibling domain could bring a name with a prefix that only this host may set.
+ */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text, start)) start += 1;
+  while (end > start && isBlank(text, end - 1)) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(text: string, at: number): boolean {
+  return text[at] === ' ' || text[at] === '\t';
 }
 
 function unquote(value: string): string {
