@@ -369,6 +369,7 @@ function cookieOf(
 function checkAttributes({
   domain,
   path,
+  secure,
   sameSite,
   httpOnly,
   partitioned,
@@ -377,6 +378,7 @@ function checkAttributes({
   for (const [name, value] of Object.entries({ domain, path })) {
     if (value !== undefined && typeof value !== 'string') throw wrong(`cookie.${name}`, 'a string', value);
   }
+  flag('cookie.secure', secure, false);
   flag('cookie.httpOnly', httpOnly, true);
   flag('cookie.partitioned', partitioned, false);
   choice('cookie.sameSite', sameSite, ['lax', 'strict', 'none']);
