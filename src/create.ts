@@ -106,8 +106,8 @@ export function healthRoutes(sessions: Sessions, options: HealthRouteOptions = {
     'healthRoutes.path',
     path,
     DEFAULT_HEALTH_PATH,
-    /^\/\S*$/,
-    'a path that begins with /',
+    /^\/[\w\-./~%]{0,255}$/,
+    'a path that begins with / and has letters, digits and -._~% alone, at most 256 characters',
   );
   return createHealthRoute(sessions, checked, authorize);
 }

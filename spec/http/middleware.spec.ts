@@ -598,6 +598,19 @@ describe('two middlewares on one app', () => {
     });
   }
 
+  it('with a property that Koa has already are refused, whichever comes first', async () => {
+    for (const as of ['body', '__proto__', 'constructor']) {
+      const [first, second] = [make({}), make({ as, cookie: { name: 'admin' } })];
+      const app = await TestApp.serve(first, second, ctx => void (ctx.body = 'ok'));
+      try {
+        for (const _ of [1, 2]) expect((await app.visitor().get('/')).status, as).to.equal(500);
+        for (const error of app.errors) expect(error).to.have.property('code', 'DUPLICATE_MIDDLEWARE');
+      } finally {
+        await Promise.all([app.close(), first.close(), second.close()]);
+      }
+    }
+  });
+
   it('that are one, used twice, are refused too', async () => {
     const only = make({});
     const app = await TestApp.serve(only, only, ctx => void (ctx.body = 'ok'));

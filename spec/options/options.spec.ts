@@ -120,7 +120,15 @@ describe('options', () => {
 
   it('of the health route are checked, too', () => {
     const sessions = createSessions({ redis: false, secret: SECRET, logger: false }, { env: {} });
-    for (const options of [{ pth: '/x' }, { authorize: 'yes' }, { path: 5 }, { path: 'x' }, 'canary', null]) {
+    for (const options of [
+      { pth: '/x' },
+      { authorize: 'yes' },
+      { path: 5 },
+      { path: 'x' },
+      { path: '/(' },
+      'canary',
+      null,
+    ]) {
       expect(() => healthRoutes(sessions, options as HealthRouteOptions), JSON.stringify(options))
         .to.throw()
         .with.property('code', 'CONFIG_INVALID');

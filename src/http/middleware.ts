@@ -110,7 +110,7 @@ function claimNames(ctx: Context, { as, cookieName }: MiddlewareOptions, identit
   const names = installed.get(ctx.app) ?? new Map<string, object>();
   installed.set(ctx.app, names);
   // Koa's own names, and what other middleware has put there.
-  if (names.size === 0 && as in ctx.app.context) throw duplicate(`property ${as}`);
+  if (!names.has(`property ${as}`) && as in ctx.app.context) throw duplicate(`property ${as}`);
   for (const name of [`property ${as}`, `cookie ${cookieName}`]) {
     const owner = names.get(name) ?? identity;
     if (owner !== identity) throw duplicate(name);
