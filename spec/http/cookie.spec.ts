@@ -35,6 +35,7 @@ describe('a Cookie header', () => {
       }
     }
     expect(readCookie('a=1;\t __Host-session\t=\tabc ', '__Host-session')).to.equal('abc');
+    expect(readCookie('session=abc\u00a0', 'session')).to.equal('abc\u00a0');
   });
 
   it('loses the quotes around a value, if they are a pair', () => {
