@@ -13,7 +13,7 @@ import type { MergePolicy } from './session/merge.js';
 import type { NewcomerOptions } from './session/newcomers.js';
 import type { GivenClient, RedisTarget } from './store/redis-client.js';
 import { targetOf } from './store/redis-target.js';
-import { choice, flag, isObject, object, outOf, text, whole, wrong } from './rules.js';
+import { choice, flag, isObject, object, outOf, outOfTogether, text, whole, wrong } from './rules.js';
 import type { SessionStore } from './store/store.js';
 
 /** The cookie: its name, and attributes. Defaults: HttpOnly, SameSite=Lax, Path=/, Secure where that is certain. */
@@ -388,7 +388,7 @@ function checkAttributes({
 function checkedCookie(name: string, attributes: CookieAttributes): CookieAttributes {
   checkAttributes(attributes);
   const problem = cookieProblem(name, attributes);
-  if (problem !== undefined) throw outOf('cookie', problem, { name, ...attributes });
+  if (problem !== undefined) throw outOfTogether('cookie', problem, { name, ...attributes });
   return attributes;
 }
 

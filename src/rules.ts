@@ -43,7 +43,9 @@ export function object<T extends object>(option: string, value: T, known: readon
   const unknown = Object.keys(value).find(key => !known.includes(key));
   if (unknown === undefined) return value;
   const name = option === 'options' ? unknown : `${option}.${unknown}`;
-  throw new ConfigTypeError(`option ${inspect(name)} is unknown; known are ${known.join(', ')}`);
+  throw new ConfigTypeError(
+    `option ${inspect(name, { maxStringLength: 100 })} is unknown; known are ${known.join(', ')}`,
+  );
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -58,6 +60,28 @@ export function outOf(option: string, rule: string, value: unknown): ConfigRange
   return new ConfigRangeError(`option "${option}" must be: ${rule}; got ${shown(value)}`);
 }
 
+/** Parts that are wrong together. */
+export function outOfTogether(option: string, rule: string, parts: object): ConfigRangeError {
+  const each = Object.entries(parts).map(([name, value]) => `${name}: ${shown(value)}`);
+  return new ConfigRangeError(`option "${option}" must be: ${rule}; got { ${each.join(', ')} }`);
+}
+
+/** A secret has so many characters at least, and a URL with a password has more. */
+const SECRET_LENGTH = 16;
+
+/** What stands in the wrong place may be a secret: objects are named, of a long string only the beginning is shown. */
 function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 100 });
+  switch (typeof value) {
+    case 'string':
+      return inspect(value, { maxStringLength: value.length < SECRET_LENGTH ? SECRET_LENGTH : 3 });
+    case 'object':
+      if (value === null) return 'null';
+      return Array.isArray(value) ? 'an array' : 'an object';
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return inspect(value);
+    default:
+      return `a ${typeof value}`;
+  }
 }

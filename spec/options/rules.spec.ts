@@ -145,6 +145,40 @@ describe('the rules of options', () => {
     expect(inspect(error, { showHidden: true })).not.to.include('hunter2canary');
   });
 
+  it('never repeat a secret in the place of another option', () => {
+    const secret = newSecret();
+    const places = [
+      'prefix',
+      'as',
+      'idleTimeout',
+      'deadline',
+      'rolling',
+      'merge',
+      'timeouts',
+      'onUnavailable',
+    ];
+    for (const each of [secret, `redis://:${secret}@h`, [secret], { secret }, Symbol(secret), () => secret]) {
+      for (const place of places.filter(name => name !== 'merge' || typeof each !== 'function')) {
+        if (place === 'prefix' && each === secret) continue;
+        expect(refusal({ [place]: each }).message, place).not.to.include(secret.slice(0, 8));
+      }
+    }
+    const swapped = refusal({}, { SESSION_TIMEOUT_HOURS: secret, SESSION_SECRET_KEY: '24' });
+    expect(swapped.message).to.include('SESSION_TIMEOUT_HOURS').and.not.include(secret.slice(0, 8));
+    const cookie = { path: `redis://:${secret}@h` };
+    expect(refusal({ cookie }).message).to.include("path: 'red'...").and.not.include(secret.slice(0, 8));
+  });
+
+  it('are spoken of in one way, whatever a value says of itself', () => {
+    const loud = {
+      [inspect.custom]() {
+        throw new Error('not for you');
+      },
+    };
+    expect(refusal({ as: loud })).to.have.property('code', 'CONFIG_INVALID');
+    expect(refusal({ as: loud }).message).to.include('got an object');
+  });
+
   it('take a URL, options of node-redis, or a client to duplicate', () => {
     const kindOf = (redis: unknown): unknown => {
       const { store } = readOptions(loose({ redis }), {});
