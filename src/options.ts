@@ -300,7 +300,7 @@ function idleOf(idleTimeout: number | false | undefined, env: Env): number | fal
 
 function breakerOf(breaker: SessionOptions['breaker']): BreakerOptions {
   const given = object('breaker', breaker === undefined ? {} : breaker, ['failures', 'rate', 'window']);
-  const rate = given.rate ?? DEFAULTS.breaker.rate;
+  const rate = given.rate === undefined ? DEFAULTS.breaker.rate : given.rate;
   if (typeof rate !== 'number') throw wrong('breaker.rate', 'a number', rate);
   if (!(rate > 0 && rate < 1)) throw outOf('breaker.rate', 'between 0 and 1, both excluded', rate);
   return {
@@ -347,12 +347,10 @@ function cookieOf(
   if (typeof cookie === 'function') {
     const name = certain ? '__Host-session' : 'session';
     const attributes = (ctx: Context): CookieAttributes => {
-      const given: object = cookie(ctx);
-      if ('then' in given)
-        throw wrong('cookie', 'a function that returns attributes, no promise', 'a promise');
-      return object('cookie', given as CookieAttributes, ATTRIBUTES);
+      const { secure, ...others } = givenBy(cookie, ctx);
+      return checkedCookie(name, { ...others, secure: flag('cookie.secure', secure, certain) });
     };
-    return { name, attributes: ctx => checkedCookie(name, { secure: certain, ...attributes(ctx) }) };
+    return { name, attributes };
   }
   const { name: given, ...attributes } = object('cookie', cookie === undefined ? {} : cookie, [
     'name',
@@ -360,10 +358,17 @@ function cookieOf(
   ]);
   const secure = flag('cookie.secure', attributes.secure, certain);
   const host = secure && attributes.domain === undefined && (attributes.path ?? '/') === '/';
-  const name = given ?? (host ? '__Host-session' : 'session');
+  const name = given === undefined ? (host ? '__Host-session' : 'session') : given;
   if (typeof name !== 'string') throw wrong('cookie.name', 'a string', name);
   const checked = Object.freeze(checkedCookie(name, { ...attributes, secure }));
   return { name, attributes: () => checked };
+}
+
+function givenBy(cookie: (ctx: Context) => CookieAttributes, ctx: Context): CookieAttributes {
+  const given = cookie(ctx);
+  if (isObject(given) && 'then' in given)
+    throw wrong('cookie', 'a function that returns attributes, no promise', 'a promise');
+  return object('cookie', given, ATTRIBUTES);
 }
 
 function checkAttributes({

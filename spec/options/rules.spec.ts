@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
+import type { Context } from 'koa';
 import { createClient, createClientPool } from 'redis';
 import { createSessions } from '../../src/create.js';
 import { readOptions, type SessionOptions } from '../../src/options.js';
@@ -9,6 +10,9 @@ type Env = Record<string, string>;
 
 /** What plain JavaScript may pass, and types would not let pass. */
 const loose = (options: unknown): SessionOptions => options as SessionOptions;
+
+/** These functions do not look at it. */
+const NO_CONTEXT = {} as Context;
 
 function refusal(options: unknown, env: Env = {}): Error {
   try {
@@ -114,6 +118,11 @@ describe('the rules of options', () => {
       );
       expect(error.message, option).to.include(option);
     }
+  });
+
+  it('refuse null within a group, too', () => {
+    for (const options of [{ breaker: { rate: null } }, { cookie: { name: null } }])
+      expect(refusal(options), inspect(options)).to.be.instanceOf(TypeError);
   });
 
   it('refuse options that are no object', () => {
@@ -230,6 +239,31 @@ describe('the rules of options', () => {
     const error = failureToCreate({ redis: false, secret: 'keyboard cat keyboard' });
     expect(error).to.be.instanceOf(RangeError).and.have.property('code', 'ENCRYPTION_INIT');
     expect(inspect(error, { showHidden: true })).not.to.include('keyboard cat');
+  });
+
+  it('refuse what a cookie function gives if it is no attributes, as any other option', () => {
+    for (const given of [
+      undefined,
+      null,
+      'secure',
+      [],
+      async () => ({}),
+      { secure: 'false' },
+      Promise.resolve({}),
+    ]) {
+      const { cookieAttributes } = readOptions(loose({ redis: false, cookie: () => given }), {});
+      expect(() => cookieAttributes(NO_CONTEXT), inspect(given))
+        .to.throw(TypeError)
+        .with.property('code', 'CONFIG_INVALID');
+    }
+  });
+
+  it('take secure: undefined from a cookie function as not given', () => {
+    const cookie = () => ({ secure: undefined });
+    const { cookieAttributes } = readOptions(loose({ redis: false, secret: newSecret(), cookie }), {
+      DYNO: 'web.1',
+    });
+    expect(cookieAttributes(NO_CONTEXT)).to.deep.equal({ secure: true });
   });
 
   it('hold for the attributes that a cookie function gives, too: none injects another', async () => {
