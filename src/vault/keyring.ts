@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, scryptSync } from 'node:crypto';
 import { ConfigRangeError, ConfigTypeError } from '../errors.js';
+import { isFamous, isRepeated } from './famous.js';
 
 /** What one secret gives: keys for tokens, for records and for the indexes of users, and the public name of them all. */
 export interface SecretKeys {
@@ -25,31 +26,6 @@ const MIN_DISTINCT = 8;
 const LABEL = 'koa-resilient-session/1/';
 /** OWASP Password Storage Cheat Sheet's scrypt parameters: about 0.4 s, once at start. */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 } as const;
-
-/** Secrets that are in tutorials, and so in every attacker's list. Compared without case, spaces or punctuation. */
-const FAMOUS = [
-  'keyboardcat',
-  'changeme',
-  'changethis',
-  'yoursecret',
-  'yoursessionsecret',
-  'supersecret',
-  'mysecret',
-  'sessionsecret',
-  'secretkey',
-  'thisisasecret',
-  'notsosecret',
-  'somesecret',
-  'verysecret',
-  'topsecret',
-  'password',
-  'replaceme',
-  'abcdefghijklmnop',
-  '0123456789abcdef',
-  'correcthorsebatterystaple',
-  'developmentsecret',
-  'shhhhhh',
-];
 
 /** Keys for each secret: the first seals, all open, and a key id finds the one that fits. */
 export class Keyring {
@@ -113,15 +89,6 @@ function checkStrength(secret: unknown): void {
   }
   if (isRepeated(secret)) throw initError('a secret must not repeat a shorter one', 'range');
   if (isFamous(secret)) throw initError('this secret is in public examples', 'range');
-}
-
-function isRepeated(secret: string): boolean {
-  return `${secret}${secret}`.indexOf(secret, 1) < secret.length;
-}
-
-function isFamous(secret: string): boolean {
-  const plain = secret.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-  return FAMOUS.some(famous => plain.startsWith(famous) && plain.length <= famous.length + 12);
 }
 
 /** 32 or more random bytes go through HKDF; anything else may be a passphrase and is stretched. */

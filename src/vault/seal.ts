@@ -50,7 +50,7 @@ export class Sealer {
     return recordEntry(stamp, Buffer.concat([head, nonce, ...sealed, cipher.getAuthTag()]));
   }
 
-  /** One answer for every way of not opening (ASVS 11.3.4); nothing is used before the tag is checked. */
+  /** One answer for every way of not opening (ASVS 11.2.5); nothing is used before the tag is checked. */
   open(id: Buffer, storeKey: string, entry: Entry, counts = true): Opened {
     const body = bodyOf(entry);
     if (entry[0] !== KIND_RECORD || body.length < ENVELOPE_BYTES || body[0] !== FORMAT) return UNDECRYPTABLE;
