@@ -22,6 +22,7 @@ const EVENTS: Record<EventName, true> = {
   'session:saved': true,
   'session:touched': true,
   'session:regenerated': true,
+  'session:authenticated': true,
   'session:destroyed': true,
   'session:expired': true,
   'session:gone': true,
@@ -31,6 +32,7 @@ const EVENTS: Record<EventName, true> = {
   'security:forged-token': true,
   'security:undecryptable': true,
   'security:unknown-key': true,
+  'security:flood': true,
 };
 
 /** A reader that has fallen this far behind misses events, rather than filling this process's memory. */
