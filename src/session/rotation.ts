@@ -36,18 +36,20 @@ const STALE = 3_600_000;
  */
 export class Rotation {
   readonly #parts: RotationParts;
+  readonly #alone: boolean;
   #told = -Infinity;
   #read: { readonly book: Book; readonly at: number } | undefined;
 
   constructor(parts: RotationParts) {
     this.#parts = parts;
+    this.#alone = parts.vault.secretUses().length === 1;
   }
 
   /** A session was opened. Never waits, never throws. */
   noticed(): void {
-    const { vault, clock } = this.#parts;
-    const now = clock.monotonic();
-    if (vault.secretUses().length === 1 || now - this.#told < TELL_EVERY) return;
+    if (this.#alone) return;
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#told < TELL_EVERY) return;
     this.#told = now;
     // What fails is told a minute later.
     this.#share().catch(() => undefined);
