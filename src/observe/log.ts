@@ -59,9 +59,17 @@ export function say(logger: Logger, level: Level, fields: object, message: strin
 
 /** One line each on the console. */
 export const consoleLogger: Logger = {
-  info: (fields, message) => console.info(`${message} ${JSON.stringify(fields)}`),
-  warn: (fields, message) => console.warn(`${message} ${JSON.stringify(fields)}`),
-  error: (fields, message) => console.error(`${message} ${JSON.stringify(fields)}`),
+  info: (fields, message) => console.info(lineOf(fields, message)),
+  warn: (fields, message) => console.warn(lineOf(fields, message)),
+  error: (fields, message) => console.error(lineOf(fields, message)),
 };
+
+/** JSON leaves some characters as they are that end a line, or that a terminal obeys (ASVS 16.4.1). */
+function lineOf(fields: object, message: string): string {
+  return `${message} ${JSON.stringify(fields)}`.replaceAll(/[\u007f-\u009f\u2028\u2029]/g, character => {
+    const code = character.charCodeAt(0).toString(16);
+    return `\\u${code.padStart(4, '0')}`;
+  });
+}
 
 export const silentLogger: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
