@@ -169,7 +169,7 @@ const KNOWN = [
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Throws `TypeError` or `RangeError` (`code` `CONFIG_INVALID`) that names option, rule and value. */
+/** Throws `TypeError` or `RangeError` (`code` `CONFIG_INVALID`) that names option and rule, and no value that may be a secret. */
 export function readOptions(options: SessionOptions = {}, env: Env = process.env): Config {
   object('options', options, KNOWN);
   const warnings: string[] = [];

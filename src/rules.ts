@@ -66,22 +66,13 @@ export function outOfTogether(option: string, rule: string, parts: object): Conf
   return new ConfigRangeError(`option "${option}" must be: ${rule}; got { ${each.join(', ')} }`);
 }
 
-/** A secret has so many characters at least, and a URL with a password has more. */
-const SECRET_LENGTH = 16;
+/** No secret is shorter: what is may be shown, and is mostly a word that was misspelt. */
+const SHORT = 16;
 
-/** What stands in the wrong place may be a secret: objects are named, of a long string only the beginning is shown. */
+/** A value for an error message. What stands in the wrong place may be a secret, a URL with a password, or data. */
 function shown(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return inspect(value, { maxStringLength: value.length < SECRET_LENGTH ? SECRET_LENGTH : 3 });
-    case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? 'an array' : 'an object';
-    case 'number':
-    case 'boolean':
-    case 'undefined':
-      return inspect(value);
-    default:
-      return `a ${typeof value}`;
-  }
+  if (typeof value === 'string' && value.length >= SHORT) return `a string of ${value.length} characters`;
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+  return isObject(value) ? 'an object' : inspect(value);
 }

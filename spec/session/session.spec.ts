@@ -218,5 +218,8 @@ describe('a session', () => {
   it('refuses a maxAge that is no positive whole number', async () => {
     const { session } = await made();
     for (const ms of [0, -1, 1.5, NaN, Infinity]) expect(() => (session.maxAge = ms)).to.throw(RangeError);
+    // Data from outside may name it.
+    for (const data of ['typed', { typed: 'typed' }])
+      expect(() => Object.assign(session, { maxAge: data })).to.throw(RangeError, /^((?!typed).)*$/);
   });
 });

@@ -86,7 +86,9 @@ export class Session {
 
   set maxAge(ms: number | undefined) {
     if (ms !== undefined && !(Number.isInteger(ms) && ms > 0)) {
-      throw new RangeError(`session.maxAge must be a positive whole number of ms, got ${inspect(ms)}`);
+      // What is no number may be data: somebody's JSON names it.
+      const got = typeof ms === 'number' ? ms : `a ${typeof ms}`;
+      throw new RangeError(`session.maxAge must be a positive whole number of ms, got ${got}`);
     }
     this.#state.maxAge = ms;
     this.#state.force = true;
