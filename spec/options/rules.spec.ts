@@ -168,7 +168,8 @@ describe('the rules of options', () => {
   });
 
   it('never repeat a secret in the place of another option', () => {
-    const secret = newSecret();
+    // With a letter first it would be a property name, and taken.
+    const secret = `7${newSecret().slice(1)}`;
     const places = [
       'prefix',
       'as',
