@@ -22,6 +22,7 @@ const LANGUAGES = ['js', 'ts', 'sh', 'mermaid'];
  */
 const NPM_LINES: Readonly<Record<string, { readonly step: string } | { readonly because: string }>> = {
   'npm ci && npm test': { step: 'npm ci && npm test' },
+  'npm ci': { step: 'npm ci' },
   'npm ci && npm run demo': { because: 'the demo serves until it is ended; CI plays it with --once' },
   'npm run demo -- --once': { step: 'npm run demo -- --once' },
   'npm run lint && npm run format && npm run types': {

@@ -19,10 +19,12 @@ export function source(path: string): string {
 /** The Markdown of the project, as paths from its root. */
 export function documents(): string[] {
   const top = readdirSync(ROOT).filter(name => name.endsWith('.md'));
-  const deep = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.md'))
-    .map(name => `docs/${name}`);
-  return [...top, ...deep].toSorted();
+  return [...top, ...documentsIn('docs'), ...documentsIn('examples')].toSorted();
+}
+
+function documentsIn(folder: string): string[] {
+  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
+  return names.filter(name => name.endsWith('.md')).map(name => `${folder}/${name}`);
 }
 
 export function blocksOf(file: string): Block[] {
