@@ -19,8 +19,9 @@ export class Connection {
     this.#socket.on('close', () => this.#settle?.reject(new Error('connection closed')));
   }
 
-  get(path: string, cookie: string): Promise<Answer> {
-    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\nCookie: ${cookie}\r\n\r\n`);
+  get(path: string, cookie = ''): Promise<Answer> {
+    const line = cookie === '' ? '' : `Cookie: ${cookie}\r\n`;
+    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\n${line}\r\n`);
     return new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
   }
 
@@ -42,16 +43,13 @@ export class Connection {
   }
 }
 
-/** The `name=value` that a response sets, or the one that was there. */
-export function cookieAfter(answer: Answer, before: string): string {
-  return /^set-cookie: (sid=[^;]+)/im.exec(answer.head)?.[1] ?? before;
+/** The cookies that a browser sends after this response: `name=value; name=value`. */
+export function cookiesAfter({ head }: Answer, before = ''): string {
+  const jar = new Map(before.split('; ').map(pair => [nameOf(pair), pair]));
+  for (const [, pair = ''] of head.matchAll(/^set-cookie: ([^;\r]+)/gim)) jar.set(nameOf(pair), pair);
+  return [...jar.values()].filter(pair => pair !== '').join('; ');
 }
 
-/** Cookies of `count` users that the app at `port` has just met. */
-export async function meet(port: number, count: number): Promise<string[]> {
-  const connection = new Connection(port);
-  const cookies: string[] = [];
-  for (let user = 0; user < count; user += 1) cookies.push(cookieAfter(await connection.get('/new', ''), ''));
-  connection.close();
-  return cookies;
+function nameOf(pair: string): string {
+  return pair.slice(0, pair.indexOf('='));
 }
