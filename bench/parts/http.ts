@@ -77,6 +77,16 @@ const REHEARSAL: Plan = {
   strict: false,
 };
 
+function planOf(wishes: Wishes): Plan & { readonly contestants: readonly Contestant[] } {
+  const { quick, sessions, bytes } = wishes;
+  const usual = quick ? REHEARSAL : FULL;
+  const narrower = {
+    ...(sessions.length > 0 && { counts: sessions }),
+    ...(bytes.length > 0 && { sizes: bytes }),
+  };
+  return { ...usual, ...narrower, contestants: contestantsOf(wishes) };
+}
+
 function contestantsOf({ quick, only }: Wishes): Contestant[] {
   const wanted = ({ file, peer }: Contestant): boolean =>
     only.length > 0 ? only.includes(file) : !(quick && peer);
@@ -84,7 +94,7 @@ function contestantsOf({ quick, only }: Wishes): Contestant[] {
 }
 
 export async function http(wishes: Wishes): Promise<HttpResult> {
-  const plan = { ...(wishes.quick ? REHEARSAL : FULL), contestants: contestantsOf(wishes) };
+  const plan = planOf(wishes);
   const peers = plan.contestants.some(({ peer }) => peer);
   if (peers) installPeers();
   const generator = generatorFor(peers);

@@ -14,6 +14,8 @@ export const PARTS = [
 ] as const;
 export type PartName = (typeof PARTS)[number];
 
+export const DEFAULT_JSON = join(tmpdir(), 'koa-resilient-session-bench.json');
+
 /** What the command line asks for. */
 export interface Wishes {
   readonly parts: readonly PartName[];
@@ -23,6 +25,9 @@ export interface Wishes {
   readonly json: string;
   /** Of `http`: the contestants by file; none: all. */
   readonly only: readonly string[];
+  /** Of `http`: these numbers of sessions, and these sizes; none: the usual ones. */
+  readonly sessions: readonly number[];
+  readonly bytes: readonly number[];
 }
 
 export function readWishes(): Wishes {
@@ -30,13 +35,20 @@ export function readWishes(): Wishes {
     allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
-      json: { type: 'string', default: join(tmpdir(), 'koa-resilient-session-bench.json') },
+      json: { type: 'string', default: DEFAULT_JSON },
       only: { type: 'string', default: '' },
+      sessions: { type: 'string', default: '' },
+      bytes: { type: 'string', default: '' },
     },
   });
-  const { quick, json } = values;
-  const only = values.only.split(',').filter(name => name !== '');
-  return { parts: positionals.length > 0 ? positionals.map(partOf) : PARTS, quick, json, only };
+  const { quick, json, only, sessions, bytes } = values;
+  const parts = positionals.length > 0 ? positionals.map(partOf) : PARTS;
+  const numbers = { sessions: listOf(sessions).map(Number), bytes: listOf(bytes).map(Number) };
+  return { parts, quick, json, only: listOf(only), ...numbers };
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').filter(each => each !== '');
 }
 
 function partOf(name: string): PartName {
