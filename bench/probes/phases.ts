@@ -20,7 +20,7 @@ import { shopper } from '../apps/shopper.js';
 import { obey } from '../support/orders.js';
 import { micros, microsAwaited, type Pace, use, used, wide } from './timing.js';
 
-/** Each phase of a request alone, with the modules of the library: µs for each operation. */
+/** Each phase of a request alone, with the modules of the library: CPU µs of this process for each operation. */
 export interface Phase {
   readonly phase: string;
   readonly what: string;

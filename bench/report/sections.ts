@@ -81,7 +81,7 @@ function phasesTable(phases: readonly Phase[]): string {
     `${phase}: ${what}`,
     ...sizes.map(bytes => cost(phase, bytes)),
   ]);
-  return table(['µs for each', ...sizes.map(size)], rows);
+  return table(['CPU µs for each', ...sizes.map(size)], rows);
 }
 
 function outageTable({ writing, users, seconds, states, bad, freeze }: OutageRun): string {
