@@ -24,7 +24,10 @@ export interface SessionActions {
 }
 
 export interface LoginOptions {
-  /** What the user knows this session by in the list of all of them, such as a browser's name: at most 100 characters. */
+  /**
+   * What the user knows this session by in the list of all of them, such as a browser's name. 100 characters are kept, and a
+   * control character becomes a space.
+   */
   readonly label?: string;
 }
 
