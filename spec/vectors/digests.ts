@@ -100,4 +100,14 @@ export const DIGESTS: Readonly<Record<keyof Vectors, Readonly<Record<string, str
     'keys that are numbers': '22bc3ef716af9b06b26ea754f9c1671e',
     'fractions of a ms': '8953eefa661cfcb48a4297832300492c',
   },
+  indexes: {
+    empty: '157fea55e479fa4860752bf85398b633',
+    'one session with a label': '8d90b62c38c2e87f854e33f43517e1de',
+    'two sessions, one without a label, after an ending that excepted one':
+      '742578ba408784d1e0deb8d4979a0306',
+  },
+  books: {
+    empty: '6e96792fa18c4d4fa29fce984d47e267',
+    'two other secrets': 'c80562ad50fdd0f9f00f85192d66a30d',
+  },
 };

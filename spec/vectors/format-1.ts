@@ -171,3 +171,34 @@ function hmac(key: Buffer, ...parts: readonly (Buffer | string)[]): Buffer {
 function sha256(label: string, bytes: Buffer): Buffer {
   return createHash('sha256').update(label).update(bytes).digest();
 }
+
+export interface IndexFields {
+  readonly sessions: readonly {
+    readonly key: string;
+    readonly created: number;
+    readonly login: number;
+    readonly used: number;
+    readonly until: number;
+    readonly label: string | null;
+  }[];
+  readonly at: number;
+  readonly except: string | null;
+  readonly before: number;
+}
+
+export function indexTextOf({ sessions, at, except, before }: IndexFields): string {
+  const listed = sessions.map(({ key, created, login, used, until, label }) => {
+    const times = `${created},${login},${used},${until}`;
+    return `"${key}":[${times}${label === null ? '' : `,${JSON.stringify(label)}`}]`;
+  });
+  return `{"e":[${at},${JSON.stringify(except)},${before}],"s":{${listed.join(',')}}}`;
+}
+
+export interface BookFields {
+  readonly since: number;
+  readonly used: readonly (readonly [kid: string, at: number])[];
+}
+
+export function bookTextOf({ since, used }: BookFields): string {
+  return `{"s":${since},"u":{${used.map(([kid, at]) => `"${kid}":${at}`).join(',')}}}`;
+}

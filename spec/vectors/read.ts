@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TombstoneReason } from '../../src/store/entry.js';
-import type { RecordFields, SecretKind } from './format-1.js';
+import type { BookFields, IndexFields, RecordFields, SecretKind } from './format-1.js';
 
 interface Named {
   readonly name: string;
@@ -51,6 +51,8 @@ export interface Vectors {
     readonly made: boolean;
     readonly entry: string;
   };
+  readonly indexes: Named & IndexFields & { readonly text: string };
+  readonly books: Named & BookFields & { readonly text: string };
   readonly records: Named & RecordFields & { readonly text: string };
 }
 
@@ -62,6 +64,8 @@ export const FILES = [
   'envelopes',
   'tombstones',
   'records',
+  'indexes',
+  'books',
 ] as const;
 
 export function vectors<F extends keyof Vectors>(file: F): readonly Vectors[F][] {

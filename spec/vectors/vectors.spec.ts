@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import type { KeyObject } from 'node:crypto';
+import { decodeBook, encodeBook } from '../../src/session/rotation.js';
+import { decodeIndex, encodeIndex, type UserIndex } from '../../src/session/user-index.js';
 import { decodeRecord, encodeRecord, type SessionRecord } from '../../src/session/record.js';
 import {
   isEntry,
@@ -167,6 +169,25 @@ describe('the text of a record of format 1', () => {
   }
 });
 
+describe('what the library keeps for itself, in format 1', () => {
+  for (const { name, text, ...fields } of vectors('indexes')) {
+    it(`is an index as the format has it, and the library writes and reads it: ${name}`, () => {
+      expect(format.indexTextOf(fields)).to.equal(text);
+      expect(encodeIndex(indexOf(fields))).to.equal(text);
+      expect(decodeIndex(text)).to.deep.equal(indexOf(fields));
+    });
+  }
+
+  for (const { name, text, ...fields } of vectors('books')) {
+    it(`is a book as the format has it, and the library writes and reads it: ${name}`, () => {
+      const book = { since: fields.since, used: new Map(fields.used) };
+      expect(format.bookTextOf(fields)).to.equal(text);
+      expect(encodeBook(book)).to.equal(text);
+      expect(decodeBook(text)).to.deep.equal(book);
+    });
+  }
+});
+
 describe('a session of format 1', () => {
   it('opens as a whole, from cookie and entry to data, in a vault as the middleware has it', () => {
     const [envelope] = vectors('envelopes').filter(({ name }) => name === 'a record');
@@ -218,6 +239,13 @@ function recordOf({ login, maxAge, stamps, data, ...times }: format.RecordFields
     stamps: new Map(stamps.map(([key, stamp]) => [key, asStamp(stamp)])),
     text: data,
   };
+}
+
+function indexOf({ sessions, at, except, before }: format.IndexFields): UserIndex {
+  const listed = sessions.map(
+    ({ key, label, ...times }) => [key, { ...times, label: label ?? undefined }] as const,
+  );
+  return { sessions: new Map(listed), ending: { at, except: except ?? undefined, before } };
 }
 
 function asStamp(hex: string): Stamp {

@@ -14,7 +14,7 @@ export interface RotationParts {
 }
 
 /** Since when a secret is known, and when each other one was last needed on any instance: wall-clock ms, by key id. */
-interface Book {
+export interface Book {
   readonly since: number;
   readonly used: ReadonlyMap<string, number>;
 }
@@ -99,14 +99,14 @@ export class Rotation {
       return { book: { since: Infinity, used: new Map() }, stamp: null, confirmed: undefined };
     if (found.state !== 'found' || found.source !== 'primary') return undefined;
     const opened = vault.openOwn(identity, found.entry);
-    const book = opened.opened ? decode(opened.text) : undefined;
+    const book = opened.opened ? decodeBook(opened.text) : undefined;
     return book && { book, stamp: stampOf(found.entry), confirmed: found.confirmed };
   }
 
   async #write(identity: SealedIdentity, book: Book, { stamp, confirmed }: ReadBook): Promise<void> {
     const { store, vault, stamps, absoluteTimeout } = this.#parts;
     const next = stamps.next(stamp ?? undefined);
-    const entry: Entry = vault.seal(identity, next, encode(book));
+    const entry: Entry = vault.seal(identity, next, encodeBook(book));
     await store.swap(identity.key, entry, stamp, absoluteTimeout * 2, { tier: 'touched', confirmed });
   }
 }
@@ -124,12 +124,13 @@ function isSame(one: Book, other: Book): boolean {
   return one.since === other.since && [...one.used].every(([kid, at]) => other.used.get(kid) === at);
 }
 
-function encode({ since, used }: Book): string {
+export function encodeBook({ since, used }: Book): string {
   return JSON.stringify({ s: since, u: Object.fromEntries(used) });
 }
 
-function decode(text: string): Book | undefined {
-  // The seal says that this library wrote it.
+/** Takes text that was sealed: this library wrote it. */
+export function decodeBook(text: string): Book | undefined {
+  // Looked at just below.
   const { s, u } = JSON.parse(text) as { readonly s: unknown; readonly u: unknown };
   if (typeof s !== 'number' || typeof u !== 'object' || u === null) return undefined;
   const used = Object.entries(u).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
