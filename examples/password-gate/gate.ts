@@ -99,7 +99,7 @@ export class Gate {
 }
 
 const LOGOUT_LOST =
-  'This browser is logged out, but Redis does not answer and nothing else could note it: a copy of the cookie would ' +
+  'This browser is logged out, but Redis does not answer and nothing else could note it: a copy of the cookie may ' +
   'still work. Log in when Redis is back, and log out everywhere.';
 
 /** The id of before is dead from here on, and so are its forms (ASVS 7.2.4). */
@@ -110,10 +110,13 @@ async function enter(ctx: Context, password: string): Promise<void> {
   ctx.throw(503, 'The login could not be kept. Please try again.', { headers: { 'Retry-After': '1' } });
 }
 
-/** A header can hold control characters, and a label cannot. */
+/** What all browsers say. Names come after it, and would be cut off. */
+const BOILERPLATE = /Mozilla\/5\.0 |AppleWebKit\/\S+ \(KHTML, like Gecko\) /g;
+
 function labelOf(ctx: Context): string {
-  const label = ctx.get('User-Agent').replaceAll(/\p{C}/gu, ' ').slice(0, LONGEST_LABEL);
-  return label.trim() || 'a browser without a name';
+  // A header can hold control characters, and a label cannot.
+  const agent = ctx.get('User-Agent').replaceAll(BOILERPLATE, '').replaceAll(/\p{C}/gu, ' ');
+  return agent.slice(0, LONGEST_LABEL).trim() || 'a browser without a name';
 }
 
 export function isUnavailable(error: unknown): boolean {

@@ -1,4 +1,15 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
+import type Koa from 'koa';
+import { readSettings, type Settings } from '../../examples/password-gate/settings.js';
+import { systemClock } from '../../src/clock.js';
+import type { Sessions } from '../../src/index.js';
+import { MemoryStore } from '../../src/store/memory.js';
+import { newSecret, until } from '../support/app.js';
+import { FaultyStore } from '../support/faulty-store.js';
+import { Browser } from './browser.js';
 import { areIn, GateSite, give, listed, PASSWORD, stale } from './gate-site.js';
 
 describe('the same app, through an outage of Redis', function () {
@@ -69,5 +80,52 @@ describe('the same app, through an outage of Redis', function () {
     await site.regainRedis();
     expect(await areIn(visitor)).to.deep.equal([false]);
     expect(await areIn(stranger.copy(site.gate.url))).to.deep.equal([false]);
+  });
+});
+
+/** By a name that the compiler does not follow: the data of its sessions have other types than those of these tests. */
+const SITE: string = '../../examples/password-gate/site.js';
+
+async function serve(sessions: Sessions): Promise<Server> {
+  const { createSite } = (await import(SITE)) as { createSite(settings: Settings, sessions: Sessions): Koa };
+  const server = createSite(readSettings({ APP_PASSWORD: PASSWORD }), sessions).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+describe('the same app, where nothing can be kept any more', () => {
+  const store = new FaultyStore(new MemoryStore(2 ** 20, systemClock()));
+  let sessions: Sessions;
+  let server: Server;
+
+  before(async () => {
+    // Of the same copy of the library as the site: errors are known by their class.
+    const { session } = await import('../../src/index.js');
+    sessions = session({ store, secret: newSecret(), logger: false, journal: { maxBytes: 64 * 1024 } });
+    server = await serve(sessions);
+  });
+  after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await sessions.close();
+  });
+
+  /** So many ends are on their way to the store that there is no room for one more. */
+  const fillUp = async (): Promise<void> => {
+    const tokens = await Promise.all(Array.from({ length: 400 }, () => sessions.manager.create({})));
+    store.link = 'refused';
+    await until(() => sessions.health().status !== 'healthy');
+    await Promise.allSettled(tokens.map(({ token }) => sessions.manager.destroy(token)));
+  };
+
+  it('says of a logout that it was lost, and what to do', async () => {
+    // A server that listens on TCP has such an address.
+    const visitor = new Browser(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const page = await give(visitor, PASSWORD);
+    await fillUp();
+    const { status, text } = await visitor.submit(page, '/logout');
+    expect(status).to.equal(503);
+    expect(text).to.include('a copy of the cookie may still work');
+    expect(visitor.cookie).to.equal('');
   });
 });

@@ -4,6 +4,9 @@ import { ELSEWHERE } from './elsewhere.js';
 import { GateProgram } from './gate-program.js';
 import { areIn, GateSite, give, idOf, listed, PASSWORD, stale } from './gate-site.js';
 
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ' +
+  'Version/18.5 Mobile/15E148 Safari/604.1';
 const FORM = 'application/x-www-form-urlencoded';
 
 describe('the example of an app behind one password', function () {
@@ -188,9 +191,12 @@ describe('the example of an app behind one password', function () {
     });
 
     it('by labels that are cut, that are text, and that no header can break', async () => {
-      for (const agent of [`<b>${'x'.repeat(500)}`, 'tab\tand À', '']) await site.loggedIn(agent);
+      for (const agent of [`<b>${'x'.repeat(500)}`, 'tab\tand À', '', IPHONE]) await site.loggedIn(agent);
       const labels = await listed(laptop);
       expect(labels).to.include(`&#60;b&#62;${'x'.repeat(97)}`);
+      expect(labels).to.include(
+        '(iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile/15E148 Safari/604.1',
+      );
       expect(labels).to.include('tab and Ã').and.to.include('a browser without a name');
     });
   });
