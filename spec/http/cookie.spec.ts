@@ -75,7 +75,7 @@ describe('a Cookie header', () => {
 });
 
 describe('a Set-Cookie header', () => {
-  it('has safe attributes without being asked', () => {
+  it('has safe attributes without being asked (ASVS 3.3.2, 3.3.4)', () => {
     expect(writeCookie('session', 'abc', 60, {})).to.equal(
       'session=abc; Max-Age=60; Path=/; HttpOnly; SameSite=Lax',
     );

@@ -152,7 +152,7 @@ describe('the middleware', () => {
   });
 
   describe('for a session that was written to', () => {
-    it('sets one cookie, which no cache may keep', async () => {
+    it('sets one cookie, which no cache may keep (ASVS 14.3.2)', async () => {
       await open();
       const answer = await site.app.visitor().get('/count');
       expect(answer.setCookies).to.have.length(1);
@@ -201,7 +201,7 @@ describe('the middleware', () => {
       expect((await visitor.get('/read')).text).to.equal('2');
     });
 
-    it('with what JSON cannot say answers an error that quotes nothing, and keeps the old record', async () => {
+    it('with what JSON cannot say answers an error that quotes nothing, and keeps the old record (ASVS 16.5.1)', async () => {
       await open();
       const visitor = site.app.visitor();
       await visitor.get('/count');

@@ -178,7 +178,7 @@ describe('options', () => {
     expect(readOptions({}, {}).secrets[0]).to.not.equal(config.secrets[0]);
   });
 
-  it('name the cookie __Host- where Secure is certain and it stands on / without a domain', () => {
+  it('name the cookie __Host- where Secure is certain and it stands on / without a domain (ASVS 3.3.1, 3.3.3)', () => {
     const name = (cookie: object, env: Record<string, string>): string =>
       readOptions({ redis: false, secret: SECRET, cookie }, env).cookieName;
     expect(name({}, {})).to.equal('session');

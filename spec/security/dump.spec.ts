@@ -64,7 +64,7 @@ describe('who has a dump of Redis', () => {
   const tokenOf = (n: number): string => visitors[n]?.cookies.get('session') ?? '';
   const records = (): Dumped[] => dump.filter(({ value }) => value[0] === 1);
 
-  it('reads neither a name nor data in it, nor an id: keys are hashes, and values are sealed (ASVS 11.3.3, 14.3.3)', () => {
+  it('reads neither a name nor data in it, nor an id: keys are hashes, and values are sealed (ASVS 11.3.2)', () => {
     expect(records()).to.have.length(2 * USERS.length);
     const ids = USERS.map((_, n) => Buffer.from(tokenOf(n), 'base64url').subarray(6, 38));
     for (const { key, value } of dump) {

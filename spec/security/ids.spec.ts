@@ -112,6 +112,14 @@ describe('an id', () => {
     expect((await holding(vault.issue(chosen, 0)).get('/')).text).to.equal(NOBODY);
   });
 
+  it('is all that its cookie holds: 72 characters, whatever the session holds (ASVS 3.3.5, 14.3.3)', async () => {
+    for (const path of ['/write', '/login', '/assign-and-login']) {
+      const token = /=([^;]*);/.exec((await site.app.visitor().get(path)).setCookies[0] ?? '')?.[1] ?? '';
+      expect(token).to.match(/^[\w-]{72}$/);
+      expect(Buffer.from(token, 'base64url').toString('latin1')).not.to.match(/ada|seen|user/);
+    }
+  });
+
   it('stands in no answer but its cookie: not in a body, a header or a readable property (ASVS 3.3.4)', async () => {
     const answer = await site.app.visitor().get('/write');
     const token = /=([\w-]{72});/.exec(answer.setCookies[0] ?? '')?.[1] ?? '';

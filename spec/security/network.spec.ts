@@ -180,7 +180,6 @@ function isHealthy(site: Site): boolean {
 async function listen(answer: (chunk: Buffer) => string): Promise<Server> {
   const server = createServer(socket => {
     socket.on('error', () => undefined).on('data', chunk => void socket.write(answer(chunk)));
-    server.on('close', () => socket.destroy());
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return server;

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createClient, RESP_TYPES } from 'redis';
 import { systemClock } from '../../src/clock.js';
 import type { SessionOptions } from '../../src/options.js';
+import { encodeRecord } from '../../src/session/record.js';
 import { recordEntry, Stamps, stampOf, bodyOf } from '../../src/store/entry.js';
 import { Vault } from '../../src/vault/vault.js';
 import { newSecret, openSite, type Site, type Visitor } from '../support/app.js';
@@ -151,6 +152,37 @@ describe('who writes to Redis', () => {
       const answer = await visitor.get('/');
       expect([answer.status, answer.text, answer.setCookies.length]).to.deep.equal([200, 'nobody none', 0]);
     }
+  });
+
+  it('and has the secret too is anybody: that is what the secret protects', async () => {
+    const site = await open();
+    const clock = systemClock();
+    const vault = new Vault({ secrets: [secret], cookieName: 'session', prefix: 'sess:' }, clock);
+    const [identity, now] = [vault.newIdentity(), Date.now()];
+    const login = { at: now, user: 'ada', label: undefined };
+    const text = encodeRecord({
+      created: now,
+      login,
+      used: now,
+      idle: null,
+      absolute: now + 60_000,
+      maxAge: undefined,
+      stamps: new Map(),
+      text: '{"role":"admin"}',
+    });
+    await admin.set(`sess:${identity.key}`, vault.seal(identity, new Stamps(clock).next(), text));
+    const visitor = site.app.visitor();
+    visitor.cookies.set('session', vault.issue(identity, 0));
+    expect((await visitor.get('/')).text).to.equal('ada admin');
+  });
+
+  it('that takes the list of a user away hides its sessions from "log out everywhere", until they are used', async () => {
+    const site = await open();
+    const ada = await loggedIn(site, 'ada');
+    const vault = new Vault({ secrets: [secret], cookieName: 'session', prefix: 'sess:' }, systemClock());
+    await admin.del(`sess:${vault.indexIdentities('ada')[0].key}`);
+    expect(await site.sessions.users.endAll('ada')).to.deep.equal({ ended: 0, complete: true });
+    expect((await ada.get('/')).text).to.equal('ada none');
   });
 
   it('cannot shorten a tag to what can be guessed: none of 4 to 15 bytes is taken (ASVS 11.3.2, 11.3.3)', () => {

@@ -39,7 +39,7 @@ async function sealedWith(shop: Shop, token: string): Promise<string | undefined
 }
 
 describe('a change of secrets', () => {
-  it('in the right order loses nobody, with instances that differ at each step', async () => {
+  it('in the right order loses nobody, with instances that differ at each step (ASVS 11.1.1, 13.3.4)', async () => {
     const shop = new Shop();
     const steps = [[OLD], [OLD, NEW], [NEW, OLD], [NEW]];
     let tokens: string[] = [];
@@ -59,7 +59,7 @@ describe('a change of secrets', () => {
     for (const token of tokens) expect(Object.keys((await here.data(token)) ?? {})).to.have.length(1 + 8);
   });
 
-  it('seals anew with the next write, not before, and reissues the cookie', async () => {
+  it('seals anew with the next write, not before, and reissues the cookie (ASVS 11.2.2)', async () => {
     const shop = new Shop();
     const token = await begin(await withSecrets(shop, OLD));
     const after = await withSecrets(shop, NEW, OLD);
@@ -152,7 +152,7 @@ describe('the report on secrets', () => {
     expect(old?.lastUsed).to.be.within(shop.clock.wall() - HOUR, shop.clock.wall());
   });
 
-  it('says that an old secret can go once nobody has needed it for as long as a session can live', async () => {
+  it('says that an old secret can go once nobody has needed it for as long as a session can live (ASVS 13.3.4)', async () => {
     const shop = new Shop();
     const token = await begin(await withSecrets(shop, OLD));
     const here = await withSecrets(shop, NEW, OLD);

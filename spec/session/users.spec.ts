@@ -337,7 +337,7 @@ describe('the sessions of a user', () => {
     expect(await here.refusal(here.sessions.users.end('ada', 'x'))).to.equal('STORE_UNAVAILABLE');
   });
 
-  it('are at most so many: the longest unused one ends', async () => {
+  it('are at most so many: the longest unused one ends (ASVS 7.1.2)', async () => {
     const shop = new Shop();
     const here = await shop.open({ userSessions: { max: 2 } });
     const first = await logIn(here, 'ada');

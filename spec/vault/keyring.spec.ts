@@ -74,7 +74,7 @@ describe('a keyring', () => {
     }
   });
 
-  it('stretches everything else by scrypt', () => {
+  it('stretches everything else by scrypt (ASVS 11.4.4)', () => {
     const stretch = (text: string): Buffer =>
       scryptSync(text.normalize('NFKC'), `${LABEL}root`, 32, { N: 2 ** 17, r: 8, p: 1, maxmem: 2 ** 28 });
     for (const phrase of [

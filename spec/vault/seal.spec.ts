@@ -43,7 +43,7 @@ describe('a sealed record', () => {
     expect(nonceOf(again)).not.to.equal(nonceOf(entry));
   });
 
-  it('does not open with any single bit flipped', () => {
+  it('does not open with any single bit flipped (ASVS 11.2.5, 11.3.3)', () => {
     for (let bit = 0; bit < entry.length * 8; bit += 1) {
       const opened = vault.open(identity, flip(entry, bit));
       expect(opened, `bit ${bit}`).to.deep.equal(isKeyIdBit(bit) ? UNKNOWN : UNDECRYPTABLE);
@@ -122,7 +122,7 @@ describe('a sealed record', () => {
     expect(vaultOf([secret(), secret()]).open(identity, entry)).to.deep.equal(UNKNOWN);
   });
 
-  it('does not open with the right key id and the wrong secret', () => {
+  it('does not open with the right key id and the wrong secret (ASVS 11.2.5)', () => {
     const stranger = vaultOf([secret()]);
     const theirs = stranger.seal(identity, stamp, TEXT);
     entry.copy(theirs, 18, 18, 21);
