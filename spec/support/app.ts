@@ -10,6 +10,8 @@ export interface Answer {
   readonly status: number;
   readonly text: string;
   readonly setCookies: readonly string[];
+  /** As they came. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
   header(name: string): string | undefined;
 }
 
@@ -163,6 +165,9 @@ function exchange(url: string, method: string, headers: Readonly<Record<string, 
           status: response.statusCode ?? 0,
           text,
           setCookies: response.headers['set-cookie'] ?? [],
+          headers: Object.entries(response.headersDistinct).flatMap(([name, values = []]) =>
+            values.map(value => [name, value] as const),
+          ),
           header,
         });
       });
