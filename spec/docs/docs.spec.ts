@@ -31,6 +31,7 @@ const NPM_LINES: Readonly<Record<string, { readonly step: string } | { readonly 
   'npm run build': { step: 'npm run build' },
   'npm run package': { step: 'npm run package' },
   'npm run bench -- --quick': { step: 'npm run bench -- --quick' },
+  'npm run fuzz -- --seconds 60': { step: 'npm run fuzz -- --seconds 60' },
   'npm run faults': { step: 'npm run faults' },
   'npm install --prefix spec/faults/peer': {
     because: 'the peer is compared by hand: ten minutes of waiting',
