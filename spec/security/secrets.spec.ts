@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { createSessions } from '../../src/create.js';
 import { isFamous, isRepeated } from '../../src/vault/famous.js';
-import { documents, source } from '../docs/markdown.js';
+import { documents, ROOT, source } from '../docs/markdown.js';
 
 function refusalOf(secret: string | readonly string[]): Error {
   try {
@@ -58,12 +60,11 @@ describe('a secret that others know', () => {
   }
 
   it('is refused if it is in an example of this project: none shows one that would be taken (ASVS 11.4.4)', () => {
-    const files = [
-      ...documents(),
-      'examples/basic/app.js',
-      'examples/basic/typed.ts',
-      'examples/basic/upgrade.js',
-    ];
+    const examples = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' })
+      .filter(name => /\.(js|ts|md)$/.test(name))
+      .map(name => `examples/${name}`);
+    expect(examples).to.have.length.above(5);
+    const files = [...documents(), ...examples];
     const shown = files.flatMap(file => secretsIn(source(file)));
     for (const secret of shown) expect(refusalOf(secret)).to.have.property('code', 'ENCRYPTION_INIT');
     expect(secretsIn("session({ secret: 'one', x: 1 })\nSESSION_SECRET_KEY=two npm start")).to.deep.equal([
