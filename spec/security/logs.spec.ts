@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
+import { systemClock } from '../../src/clock.js';
 import { consoleLogger } from '../../src/observe/log.js';
+import { inspect as inspectServer } from '../../src/store/redis-facts.js';
 import { newSecret, openSite } from '../support/app.js';
 
 /** What each method of the console is given while `act` runs. */
@@ -62,4 +64,25 @@ describe('a line of the log', () => {
       await site.close();
     }
   });
+
+  it('holds no version of a server that is none (ASVS 16.4.1)', async () => {
+    const answering = (version: string): Promise<unknown> =>
+      inspectServer(
+        {
+          sendCommand: async ([command]) =>
+            command === 'INFO' ? `redis_version:${version}\r\nrole:master\r\n` : [],
+          incr: async () => 1,
+        },
+        { counter: 'counter', tracks: false, clock: systemClock(), whole: true },
+      ).catch((error: unknown) => error);
+    expect(await answering('5.0.7')).to.have.property(
+      'message',
+      'Redis 5.0.7 is too old: 6.2 or later is needed',
+    );
+    for (const version of [`5.0 ${HOSTILE}`, `5.${HOSTILE}`, `5.${'0'.repeat(100)}`]) {
+      expect(await answering(version)).to.include({ version: undefined, role: 'master' });
+    }
+  });
 });
+
+const HOSTILE = '\u001b[2J\u009b2J\u202eforged line';
