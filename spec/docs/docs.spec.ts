@@ -31,14 +31,14 @@ const NPM_LINES: Readonly<Record<string, { readonly step: string } | { readonly 
   'npm run build': { step: 'npm run build' },
   'npm run package': { step: 'npm run package' },
   'npm run bench -- --quick': { step: 'npm run bench -- --quick' },
-  'npm run fuzz -- --seconds 60': { step: 'npm run fuzz -- --seconds 60' },
+  'npm run fuzz -- --seconds 15': { step: 'npm run fuzz -- --seconds 15' },
   'npm run faults': { step: 'npm run faults' },
   'npm install --prefix spec/faults/peer': {
     because: 'the peer is compared by hand: ten minutes of waiting',
   },
   'npm run faults -- --peer': { because: 'see above; and nobody has promised that the peer holds' },
   'npm run model': { step: 'npm run model' },
-  'npm run simulate -- --seeds 2000': { step: 'npm run simulate -- --seeds 2000' },
+  'npm run simulate -- --seeds 1000': { step: 'npm run simulate -- --seeds 1000' },
   'npm run bench': { because: 'numbers from a shared CI machine mean nothing, and it takes four minutes' },
 };
 
