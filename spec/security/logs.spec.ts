@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { systemClock } from '../../src/clock.js';
+import { createSessions } from '../../src/create.js';
 import { consoleLogger } from '../../src/observe/log.js';
 import { inspect as inspectServer } from '../../src/store/redis-facts.js';
-import { newSecret, openSite } from '../support/app.js';
+import { newSecret, openSite, RecordingLogger, recordEvents } from '../support/app.js';
 
 /** What each method of the console is given while `act` runs. */
 function printedBy(act: () => void): string[] {
@@ -62,6 +65,29 @@ describe('a line of the log', () => {
       expect(said).not.to.include(CANARY);
     } finally {
       await site.close();
+    }
+  });
+
+  it('holds no word of a server that answers in the place of Redis (ASVS 16.4.1)', async () => {
+    const server = createServer(socket => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write(`-WRONGPASS ${HOSTILE}\r\n`));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const logger = new RecordingLogger();
+    const sessions = createSessions(
+      { redis: { socket: { port } }, secret: newSecret(), logger },
+      { env: {} },
+    );
+    const events = recordEvents(sessions);
+    try {
+      const error: unknown = await sessions.ready().catch((thrown: unknown) => thrown);
+      const said = inspect([logger.lines, events, error, sessions.stats()], { depth: 9, showHidden: true });
+      expect(said).to.include("code: 'auth'").and.not.include('forged');
+    } finally {
+      await sessions.close();
+      server.close();
     }
   });
 
