@@ -9,41 +9,98 @@ const CATCH_UP = 5;
 /** One span of time for everything that a load or a commit does with the store. */
 export class Budget {
   readonly #clock: Clock;
-  readonly #until: number;
+  /** Monotonic ms. */
+  readonly until: number;
 
   constructor(clock: Clock, ms: number) {
     this.#clock = clock;
-    this.#until = clock.monotonic() + ms;
+    this.until = clock.monotonic() + ms;
   }
 
   get left(): number {
-    return Math.max(0, this.#until - this.#clock.monotonic());
+    return Math.max(0, this.until - this.#clock.monotonic());
+  }
+
+  /** As {@link Waits.bound}, for one operation alone. With nothing left it does not begin. */
+  bound<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.left <= 0) return Promise.reject(new StoreFault('not-applied', 'timeout'));
+    return new Waits(this.#clock).bound(operation, this);
+  }
+}
+
+interface Wait {
+  readonly until: number;
+  readonly expire: () => void;
+}
+
+/**
+ * Operations that nobody waits for longer than their budgets. All share one timer, because one for each costs more than
+ * what it guards.
+ */
+export class Waits {
+  readonly #clock: Clock;
+  readonly #waits = new Set<Wait>();
+  #timer: Timer | undefined;
+  #due = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /**
    * Settles with `operation`, or throws an ambiguous `timeout` once the budget is spent. The operation goes on: nothing
-   * bounds a command that was sent, and its stamp makes it harmless. After a stall of the event loop timers run before
-   * the replies that are already here: then those are read first. Whoever calls what is in `abandon` meanwhile ends the
-   * wait at once.
+   * bounds a command that was sent, and its stamp makes it harmless.
    */
-  async bound<T>(operation: () => Promise<T>, abandon?: Set<() => void>): Promise<T> {
-    if (this.left <= 0) throw new StoreFault('not-applied', 'timeout');
-    let timer: Timer | undefined;
-    let expire = (): void => undefined;
-    const late = new Promise<never>((_, reject) => {
-      expire = () => reject(new StoreFault('ambiguous', 'timeout'));
-      abandon?.add(expire);
-      timer = this.#clock.after(this.left, () => {
-        const stalled = this.#clock.monotonic() - this.#until > STALLED;
-        if (stalled) timer = this.#clock.after(CATCH_UP, expire);
-        else expire();
-      });
+  bound<T>(operation: () => Promise<T>, budget: Budget): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const wait = { until: budget.until, expire: () => reject(new StoreFault('ambiguous', 'timeout')) };
+      this.#begin(wait);
+      operation().then(
+        answer => {
+          this.#waits.delete(wait);
+          resolve(answer);
+        },
+        (error: unknown) => {
+          this.#waits.delete(wait);
+          reject(error);
+        },
+      );
     });
-    try {
-      return await Promise.race([operation(), late]);
-    } finally {
-      timer?.cancel();
-      abandon?.delete(expire);
+  }
+
+  /** Nobody waits any longer. */
+  abandon(): void {
+    for (const wait of this.#waits) wait.expire();
+    this.#waits.clear();
+  }
+
+  #begin(wait: Wait): void {
+    this.#waits.add(wait);
+    if (wait.until < this.#due) this.#arm(wait.until);
+  }
+
+  #arm(due: number): void {
+    this.#timer?.cancel();
+    this.#due = due;
+    this.#timer = this.#clock.after(Math.max(0, due - this.#clock.monotonic()), () => this.#ring());
+  }
+
+  /** After a stall of the event loop timers run before the replies that are already here: then those are read first. */
+  #ring(): void {
+    const stalled = this.#clock.monotonic() - this.#due > STALLED;
+    if (stalled) this.#timer = this.#clock.after(CATCH_UP, () => this.#expire());
+    else this.#expire();
+  }
+
+  #expire(): void {
+    const now = this.#clock.monotonic();
+    let next = Infinity;
+    for (const wait of this.#waits) {
+      if (wait.until > now) next = Math.min(next, wait.until);
+      else if (this.#waits.delete(wait)) wait.expire();
     }
+    this.#timer = undefined;
+    this.#due = Infinity;
+    if (next < Infinity) this.#arm(next);
   }
 }

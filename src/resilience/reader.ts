@@ -36,11 +36,13 @@ export class Reader {
 
   /** Never throws for a fault of the store. */
   async lookup(key: string, budget: Budget): Promise<Lookup> {
-    const { graveyard, modes, emit } = this.#parts;
+    const { graveyard, journal, modes, emit } = this.#parts;
     const grave = graveyard.get(key);
     if (grave) return { state: 'ended', tombstone: grave };
-    const waiting = await this.#fromJournal(key, budget);
-    if (waiting) return waiting;
+    if (journal.get(key)) {
+      const waiting = await this.#fromJournal(key, budget);
+      if (waiting) return waiting;
+    }
     if (!modes.read.closed) return this.#fromShadow(key);
     try {
       return await this.#fromStore(key, budget);

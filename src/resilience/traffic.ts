@@ -14,15 +14,12 @@ export class Traffic {
   }
 
   /** What a user waits for. */
-  async serve<T>(task: () => Promise<T>): Promise<T> {
+  serve<T>(task: () => Promise<T>): Promise<T> {
     this.#users += 1;
-    try {
-      return await task();
-    } finally {
-      this.#users -= 1;
-      const [next] = this.#waiting;
-      next?.();
-    }
+    const served = task();
+    const leave = (): void => this.#leave();
+    served.then(leave, leave);
+    return served;
   }
 
   /** Resolves at once where no user waits, else when the next one has been served. */
@@ -37,5 +34,12 @@ export class Traffic {
       const timer = this.#clock.after(COURTESY, go);
       this.#waiting.add(go);
     });
+  }
+
+  #leave(): void {
+    this.#users -= 1;
+    if (this.#waiting.size === 0) return;
+    const [next] = this.#waiting;
+    next?.();
   }
 }

@@ -143,7 +143,7 @@ export class RedisLink {
   }
 
   send<T>(operation: (commands: RedisCommands) => Promise<T>): Promise<T> {
-    return this.#exchange(connection => operation(connection.commands));
+    return this.#exchange(({ commands }) => operation(commands));
   }
 
   async inspect(): Promise<void> {

@@ -79,8 +79,14 @@ export class RedisStore implements SessionStore {
   }
 
   async read(key: string): Promise<Entry | undefined> {
+    const name = this.#prefix + key;
     try {
-      return await this.#link.send(commands => this.#read(commands, this.#prefix + key));
+      const value = await this.#range(name);
+      if (isFilled(value)) return this.#within(value);
+      // Redis answers alike for what is not there and for an empty string, which would be foreign; and between two questions
+      // something may have come.
+      const there = Number(await this.#link.send(commands => commands.exists(name))) === 1;
+      return there ? this.#within(await this.#range(name)) : undefined;
     } catch (error) {
       if (isWrongType(error)) return FOREIGN;
       throw redisFault(error);
@@ -88,19 +94,13 @@ export class RedisStore implements SessionStore {
   }
 
   /** A foreign value may be huge: no more of it comes here than shows that. */
-  async #read(commands: RedisCommands, key: string): Promise<Entry | undefined> {
-    const value = await this.#range(commands, key);
-    // Redis answers alike for what is not there and for an empty string, which would be foreign; and between two questions
-    // something may have come.
-    if (value === undefined || value === FOREIGN || value.length > 0) return value;
-    return Number(await commands.exists(key)) === 1 ? this.#range(commands, key) : undefined;
+  #range(name: string): Promise<unknown> {
+    return this.#link.send(commands => commands.getRange(name, 0, this.#options.maxEntryBytes));
   }
 
-  async #range(commands: RedisCommands, key: string): Promise<Entry | undefined> {
-    const { maxEntryBytes } = this.#options;
-    const value = await commands.getRange(key, 0, maxEntryBytes);
+  #within(value: unknown): Entry | undefined {
     if (!Buffer.isBuffer(value)) return undefined;
-    return value.length > maxEntryBytes ? FOREIGN : value;
+    return value.length > this.#options.maxEntryBytes ? FOREIGN : value;
   }
 
   async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
@@ -170,6 +170,10 @@ export class RedisStore implements SessionStore {
       this.#watcher?.changed(key.slice(this.#prefix.length));
     }
   }
+}
+
+function isFilled(value: unknown): boolean {
+  return Buffer.isBuffer(value) && value.length > 0;
 }
 
 function expectedBytes(expected: Expected): Buffer | string {
