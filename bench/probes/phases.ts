@@ -7,6 +7,7 @@ import {
   dataOf,
   decodeRecord,
   encodeRecord,
+  fieldsOf,
   type SessionRecord,
   stampChanges,
 } from '../../src/session/record.js';
@@ -39,10 +40,10 @@ const MINUTE = 60_000;
 function recordOf(bytes: number): SessionRecord {
   const now = clock.wall();
   const text = JSON.stringify(shopper(1, bytes));
-  const content = { text, maxAge: undefined };
+  const content = { fields: fieldsOf({ text }), maxAge: undefined };
   const [idle, absolute] = [now + MINUTE, now + MINUTE];
   const known = stampChanges(undefined, content, stamps.next(), 0);
-  return { created: now, login: undefined, used: now, idle, absolute, ...content, stamps: known };
+  return { created: now, login: undefined, used: now, idle, absolute, maxAge: undefined, stamps: known, text };
 }
 
 /** What is done to every record, in the order in which a request does it. */
@@ -69,7 +70,7 @@ function sealed(bytes: number, pace: Pace): Phase[] {
       use(serialise(persistent(data), config.maxDataBytes)),
     ),
     phase('serialise', 'what changed is stamped, and the record written as text', () => {
-      const known = stampChanges(record, { text: changed, maxAge: undefined }, stamp, 0);
+      const known = stampChanges(record, { fields: fieldsOf({ text: changed }), maxAge: undefined }, stamp, 0);
       use(encodeRecord({ ...record, text: changed, stamps: known }));
     }),
     phase('seal', 'the text is sealed', () => use(vault.seal(identity, stamps.next(), text))),

@@ -4,6 +4,7 @@ import {
   dataOf,
   decodeRecord,
   encodeRecord,
+  fieldsOf,
   type SessionRecord,
   stampChanges,
 } from '../../src/session/record.js';
@@ -30,7 +31,7 @@ describe('merging two versions of a session', () => {
       maxAge: undefined,
     };
     const { maxAge } = { ...(base ?? times), ...at };
-    const changes = stampChanges(base, { text, maxAge }, stamps.next(), 0);
+    const changes = stampChanges(base, { fields: fieldsOf({ text }), maxAge }, stamps.next(), 0);
     return { ...(base ?? times), stamps: changes, text, ...at };
   }
 
@@ -82,7 +83,7 @@ describe('merging two versions of a session', () => {
     const blind: SessionRecord = {
       ...start,
       text: '{"a":"blind","new":1}',
-      stamps: stampChanges(undefined, { text: '{"a":"blind","new":1}', maxAge: undefined }, ZERO_STAMP, 0),
+      stamps: stampChanges(undefined, { fields: fieldsOf({ text: '{"a":"blind","new":1}' }), maxAge: undefined }, ZERO_STAMP, 0),
     };
     expect(dataOf(merge(start, blind))).to.deep.equal({ a: 1, b: 1, new: 1 });
     expect(dataOf(merge(changed(start, { b: 1 }), blind))).to.deep.equal({ b: 1, new: 1 });
@@ -135,9 +136,9 @@ describe('merging two versions of a session', () => {
 
   it('forgets the stamp of a key that was removed long ago', () => {
     const removed = changed(start, { b: 1 });
-    const text = { text: '{"b":1}', maxAge: undefined };
-    expect(stampChanges(removed, text, stamps.next(), 0).has('a')).to.equal(true);
-    expect(stampChanges(removed, text, stamps.next(), Number.MAX_SAFE_INTEGER).has('a')).to.equal(false);
+    const content = { fields: fieldsOf({ text: '{"b":1}' }), maxAge: undefined };
+    expect(stampChanges(removed, content, stamps.next(), 0).has('a')).to.equal(true);
+    expect(stampChanges(removed, content, stamps.next(), Number.MAX_SAFE_INTEGER).has('a')).to.equal(false);
   });
 
   describe('as text', () => {

@@ -13,12 +13,9 @@ const HOSTILE = ['__proto__', 'constructor', 'prototype'];
  * `DATA_TOO_LARGE` above `maxBytes` of UTF-8. Messages never quote the data.
  */
 export function serialise(data: SessionJson, maxBytes: number): string {
-  const text = stringify(data);
-  if (text.length > MAX_DEPTH && depthOf(text) > MAX_DEPTH) throw invalid('it nests too deep');
-  if (HOSTILE.some(name => text.includes(`"${name}"`))) refuseHostile(text);
-  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes) {
-    throw new SessionError('DATA_TOO_LARGE', `session data exceeds maxDataBytes (${maxBytes} bytes)`);
-  }
+  const text = stringify(data) ?? '{}';
+  refuseUnfit(text);
+  refuseLarge(text, maxBytes);
   return text;
 }
 
@@ -26,16 +23,21 @@ export function serialise(data: SessionJson, maxBytes: number): string {
 export function persistent(source: object): SessionJson {
   const data: SessionJson = {};
   for (const [key, value] of Object.entries(source)) {
-    if (key.startsWith('_') && key !== '__proto__') continue;
-    if (typeof value === 'function') continue;
+    if (!isPersistent(key, value)) continue;
     Object.defineProperty(data, key, { value, enumerable: true, writable: true, configurable: true });
   }
   return data;
 }
 
-function stringify(data: SessionJson): string {
+export function isPersistent(key: string, value: unknown): boolean {
+  return typeof value !== 'function' && (!key.startsWith('_') || key === '__proto__');
+}
+
+/** The JSON of one value; `undefined` for what JSON leaves out. Throws `DATA_INVALID`. */
+export function stringify(value: unknown): string | undefined {
   try {
-    return JSON.stringify(data);
+    // Its type leaves out that it may make nothing of a value.
+    return JSON.stringify(value) as string | undefined;
   } catch (error) {
     throw invalid(
       error instanceof RangeError
@@ -43,6 +45,24 @@ function stringify(data: SessionJson): string {
         : 'it holds a BigInt, a cycle or a toJSON that throws',
     );
   }
+}
+
+/** Throws `DATA_INVALID` for a name that no key may have. */
+export function refuseKey(key: string): void {
+  if (HOSTILE.includes(key))
+    throw new SessionError('DATA_INVALID', `session data must not have a key "${key}"`);
+}
+
+/** Throws `DATA_INVALID` for JSON with such keys, or that nests too deep, `above` levels down as it is. */
+export function refuseUnfit(text: string, above = 0): void {
+  if (text.length > MAX_DEPTH && depthOf(text) + above > MAX_DEPTH) throw invalid('it nests too deep');
+  if (HOSTILE.some(name => text.includes(`"${name}"`))) refuseHostile(text);
+}
+
+/** Throws `DATA_TOO_LARGE`. UTF-8 needs at most three bytes for each unit of a string. */
+export function refuseLarge(text: string, maxBytes: number): void {
+  const large = text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes);
+  if (large) throw new SessionError('DATA_TOO_LARGE', `session data exceeds maxDataBytes (${maxBytes} bytes)`);
 }
 
 function invalid(because: string): SessionError {
@@ -71,8 +91,7 @@ function endOfString(text: string, start: number): number {
 /** The text names a hostile key, or holds it as a mere value. */
 function refuseHostile(text: string): void {
   JSON.parse(text, function (this: unknown, key: string, value: unknown) {
-    if (HOSTILE.includes(key))
-      throw new SessionError('DATA_INVALID', `session data must not have a key "${key}"`);
+    refuseKey(key);
     return value;
   });
 }

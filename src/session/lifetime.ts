@@ -1,6 +1,7 @@
 import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import type { Stamp } from '../store/entry.js';
-import { loginTime, type SessionRecord, stampChanges } from './record.js';
+import type { Fields } from './fields.js';
+import { loginTime, type SessionRecord, stampChanges, withFields } from './record.js';
 import { type NewcomerOptions, Newcomers } from './newcomers.js';
 import type { SessionState } from './state.js';
 
@@ -53,8 +54,8 @@ export class Lifetime {
     return this.#clock.wall() - record.used >= idleTimeout * TOUCH_SHARE;
   }
 
-  /** The version of a session that has `text` as its data from now on. What changed takes `stamp`. */
-  recordFor(state: SessionState, text: string, stamp: Stamp, touch: boolean): SessionRecord {
+  /** The version of a session that has these data from now on. What changed takes `stamp`. */
+  recordFor(state: SessionState, fields: Fields, stamp: Stamp, touch: boolean): SessionRecord {
     const now = Math.floor(this.#clock.wall());
     const base = state.base?.record;
     // A login begins anew: its time limits count from there (NIST SP 800-63B-4 §2.1.3).
@@ -64,16 +65,16 @@ export class Lifetime {
     const moves = !base || touch || base.maxAge !== state.maxAge;
     const idle = idleTimeout === false ? null : Math.min(now + idleTimeout, absolute);
     const forget = now - this.#options.maxOutage - ALLOWED_SKEW;
-    return {
+    const meta = {
       created: base?.created ?? now,
       login: state.login,
       used: moves ? now : base.used,
       idle: moves ? idle : base.idle,
       absolute,
       maxAge: state.maxAge,
-      stamps: stampChanges(base, { text, maxAge: state.maxAge }, stamp, forget, state.blind),
-      text,
+      stamps: stampChanges(base, { fields, maxAge: state.maxAge }, stamp, forget, state.blind),
     };
+    return withFields(meta, fields);
   }
 
   /** Whether a session that is about to begin is one of too many, which live briefly until they come back. */

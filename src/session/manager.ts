@@ -12,6 +12,7 @@ import type { MergePolicy, MergeRules } from './merge.js';
 import { loginOf } from './login.js';
 import { Moving } from './moving.js';
 import { Opening } from './opening.js';
+import { Recall } from './recall.js';
 import { Rotation } from './rotation.js';
 import { Saving } from './saving.js';
 import { isReserved, type LoginOptions, replaceData, Session, type SessionActions } from './session.js';
@@ -42,6 +43,7 @@ export function recordLimits(maxDataBytes: number): { readonly text: number; rea
 export class Manager implements SessionActions {
   readonly #parts: ManagerParts;
   readonly #lifetime: Lifetime;
+  readonly #recall: Recall;
   readonly #opening: Opening;
   readonly #saving: Saving;
   readonly #moving: Moving;
@@ -56,16 +58,19 @@ export class Manager implements SessionActions {
     const lifetime = new Lifetime(options, parts.clock);
     const limits = recordLimits(options.maxDataBytes);
     const { maxDataBytes, onUnavailable } = options;
+    const recall = new Recall(parts.clock);
     this.#lifetime = lifetime;
+    this.#recall = recall;
     this.#opening = new Opening({
       ...parts,
+      recall,
       lifetime,
       onUnavailable,
       actions: this,
       maxEntryBytes: limits.entry,
     });
     const drafts = draftsOf(options, parts, lifetime, limits.text);
-    const saving = { ...parts, lifetime, drafts, maxDataBytes };
+    const saving = { ...parts, recall, lifetime, drafts, maxDataBytes };
     this.#saving = new Saving(saving);
     this.#moving = new Moving(saving, this.#saving);
     const patiently = this.#saving.patiently.bind(this.#saving);
@@ -77,6 +82,7 @@ export class Manager implements SessionActions {
   /** New sessions are refused with `CLOSED` from now on. */
   close(): void {
     this.#closed = true;
+    this.#recall.clear();
   }
 
   get closed(): boolean {
@@ -105,6 +111,10 @@ export class Manager implements SessionActions {
   async save(session: Session, force: boolean): Promise<boolean> {
     const state = Session.stateOf(session);
     state.force ||= force;
+    if (!state.turn && this.#saving.isIdle(session, state)) {
+      state.announce();
+      return true;
+    }
     return this.#inTurn(state, async () => this.#listed(state, await this.#saving.commit(session, state)));
   }
 
@@ -138,6 +148,7 @@ export class Manager implements SessionActions {
     if (state.mark !== 'live') return false;
     // What is sealed with a key that is not held here stays as it is, and is left behind.
     if (state.refused) Object.assign(state, { refused: false, identity: undefined });
+    this.#forget(state);
     state.force ||= !state.identity;
     const moved = state.identity
       ? this.#moving.move(session, state, state.identity)
@@ -161,6 +172,7 @@ export class Manager implements SessionActions {
     // What a straggler holds was never stored, and its cookie may be that of the successor by now.
     if (state.mark === 'ephemeral') return;
     state.mark = 'destroyed';
+    this.#forget(state);
     await this.#inTurn(state, async () => {
       state.cookie = 'clear';
       const identity = state.identity ?? state.named;
@@ -171,19 +183,27 @@ export class Manager implements SessionActions {
   }
 
   async #inTurn<T>(state: SessionState, act: () => Promise<T>): Promise<T> {
-    const turn = state.turn.then(act, act);
+    const turn = state.turn ? state.turn.then(act, act) : act();
     state.turn = turn;
     try {
       return await turn;
     } finally {
+      if (state.turn === turn) state.turn = undefined;
       state.announce();
     }
   }
 
   /** As `destroy`, for whoever has the token alone. Asks nothing first: a logout must not depend on a read. */
   async destroyToken(token: string): Promise<void> {
+    this.#recall.forget(token);
     const claims = this.#parts.vault.verify(token);
     if (typeof claims !== 'string') await this.#end(newState(), claims.identity);
+  }
+
+  /** The token that a request came with is of no more use. */
+  #forget(state: SessionState): void {
+    if (state.token !== undefined) this.#recall.forget(state.token);
+    state.token = undefined;
   }
 
   defaultMaxAge(): number | undefined {

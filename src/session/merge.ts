@@ -1,14 +1,13 @@
 import { laterStamp, type Stamp, ZERO_STAMP } from '../store/entry.js';
 import { persistent, serialise } from './data.js';
 import {
-  type Content,
   dataOf,
+  fieldsOf,
   type KeyStamps,
   loginTime,
   MAX_AGE_KEY,
   type SessionJson,
   type SessionRecord,
-  valuesOf,
   withinBounds,
 } from './record.js';
 
@@ -68,7 +67,7 @@ export function conflictingKeys(theirs: SessionRecord, ours: SessionRecord, sinc
   return keys;
 }
 
-type Versioned = Content & Pick<SessionRecord, 'stamps'>;
+type Versioned = Pick<SessionRecord, 'text' | 'maxAge' | 'stamps'>;
 
 function contentOf(
   theirs: SessionRecord,
@@ -116,11 +115,11 @@ function byKey(theirs: SessionRecord, ours: SessionRecord): Versioned {
 
 /** What the app's own policy decided: keys that it left as the later change has them keep their stamps. */
 function decided(merged: Versioned, text: string, stamp: Stamp): Versioned {
-  const before = valuesOf(merged.text);
-  const after = valuesOf(text);
+  const before = fieldsOf(merged);
+  const after = fieldsOf({ text });
   const stamps = new Map(merged.stamps);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
-    if (before.get(key) !== after.get(key)) stamps.set(key, stamp);
+    if (!before.agrees(after, key)) stamps.set(key, stamp);
   }
   return { ...merged, stamps: withinBounds(stamps, after), text };
 }

@@ -22,15 +22,15 @@ export class Moving {
   async move(session: Session, state: SessionState, old: SealedIdentity): Promise<boolean> {
     const { vault, stamps, emit, lifetime, drafts, clock } = this.#parts;
     const began = clock.monotonic();
-    const text = this.#saving.textOf(session);
+    const fields = this.#saving.fieldsOf(session, state);
     const identity = vault.newIdentity();
     const stamp = stamps.next(state.base?.seen);
     const { blind } = state;
     // Whoever logs in blindly may be somebody else than the cookie's last user: nothing of that session comes along.
     const from = blind ? { ...state, blind: false, base: undefined } : state;
-    const record = lifetime.recordFor(from, text, stamp, true);
+    const record = lifetime.recordFor(from, fields, stamp, true);
     const draft = new Draft(drafts, { identity, record, stamp, since: undefined, touchOnly: false });
-    const write = { identity, draft, text, moves: true, touchOnly: false };
+    const write = { identity, draft, fields, moves: true, touchOnly: false };
     if (!(await (blind ? this.#endBlindly(state, old) : this.#end(state, old, write)))) return false;
     const settled = await this.#saving.swap(state, write, null, {
       ...(!blind && { after: old.key }),

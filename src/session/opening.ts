@@ -3,17 +3,21 @@ import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, laterStamp, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
 import type { Lookup, ResilientStore } from '../store/store.js';
-import type { SealedIdentity, Vault } from '../vault/vault.js';
-import { openRecord } from './draft.js';
+import type { TokenRefusal } from '../vault/token.js';
+import type { SealedIdentity, Vault, VerifiedToken } from '../vault/vault.js';
+import { type OpenFailure, openRecord } from './draft.js';
+import { Fields } from './fields.js';
 import type { Lifetime } from './lifetime.js';
 import { KEY_BY_KEY, mergeRecords } from './merge.js';
-import { dataOf, type SessionRecord } from './record.js';
+import type { Recall } from './recall.js';
+import { decodeRecord, fieldsOf, type SessionRecord } from './record.js';
 import { Session, type SessionActions } from './session.js';
 import { newState, type SessionState } from './state.js';
 
 export interface OpeningParts {
   readonly store: ResilientStore;
   readonly vault: Vault;
+  readonly recall: Recall;
   readonly clock: Clock;
   readonly emit: Emit;
   readonly lifetime: Lifetime;
@@ -23,6 +27,12 @@ export interface OpeningParts {
 }
 
 type Found = Lookup & { readonly state: 'found' };
+
+/** Who comes with a token that is right. */
+interface Visitor {
+  readonly token: string;
+  readonly claims: VerifiedToken;
+}
 
 /** For so long after a regenerate a request with the old cookie gets an ephemeral session, ms. */
 const STRAGGLER = 30_000;
@@ -37,13 +47,13 @@ export class Opening {
 
   /** A session that nobody has yet. */
   fresh(marks: Partial<SessionState> = {}): Session {
-    return new Session({ ...newState(), ...marks }, this.#parts.actions, {});
+    return new Session({ ...newState(), ...marks }, this.#parts.actions, Fields.none);
   }
 
   async open(token: string | undefined): Promise<Session> {
     if (token === undefined) return this.fresh();
-    const { vault, emit, store, clock } = this.#parts;
-    const claims = vault.verify(token);
+    const { emit, store, clock } = this.#parts;
+    const claims = this.#verified(token);
     if (typeof claims === 'string') {
       if (claims === 'unknown-key') emit('security:unknown-key', { reason: 'token' });
       else emit('security:forged-token', { reason: claims });
@@ -52,19 +62,30 @@ export class Opening {
     const began = clock.monotonic();
     const found = await store.lookup(claims.identity.key);
     const ms = clock.monotonic() - began;
-    const session = this.#judge(claims.identity, found, claims.born, ms);
+    const session = this.#judge({ token, claims }, found, ms);
     const state = Session.stateOf(session);
+    state.token = token;
     state.tokenCurrent = claims.current;
     if (!isAnswered(found)) Object.assign(state.patience, { spent: ms, at: began + ms });
     if (state.base) emit('session:loaded', { session: claims.identity.pseudonym, source: state.source, ms });
+    else this.#parts.recall.forget(token);
     return session;
   }
 
-  #judge(identity: SealedIdentity, found: Lookup, born: number, ms: number): Session {
+  #verified(token: string): VerifiedToken | TokenRefusal {
+    const { vault, recall } = this.#parts;
+    const known = recall.token(token);
+    if (!known) return vault.verify(token);
+    vault.recalled('tokens');
+    return known;
+  }
+
+  #judge(visitor: Visitor, found: Lookup, ms: number): Session {
     const { lifetime, emit } = this.#parts;
+    const { identity, born } = visitor.claims;
     switch (found.state) {
       case 'found':
-        return this.#opened(identity, found, born);
+        return this.#opened(visitor, found);
       case 'ended':
         return this.fresh(this.#isStraggler(found.tombstone) ? { mark: 'ephemeral' } : {});
       case 'foreign':
@@ -94,14 +115,15 @@ export class Opening {
     return this.fresh({ identity, born, source: 'unavailable', blind: true, fallback: true });
   }
 
-  #opened(identity: SealedIdentity, found: Found, born: number): Session {
-    const { emit, vault, lifetime, store, maxEntryBytes } = this.#parts;
+  #opened(visitor: Visitor, found: Found): Session {
+    const { emit, lifetime, store, maxEntryBytes } = this.#parts;
+    const { identity, born } = visitor.claims;
     const session = identity.pseudonym;
     if (found.entry.length > maxEntryBytes) {
       emit('security:undecryptable', { session, reason: 'too-large' });
       return this.fresh();
     }
-    const record = openRecord(vault, identity, found.entry);
+    const record = this.#recordIn(found.entry, visitor);
     if (record === 'unknown-key') {
       emit('security:unknown-key', { session, reason: 'record' });
       return this.fresh({ identity, refused: true });
@@ -117,6 +139,22 @@ export class Opening {
     }
     const orphan = found.standing === 'orphan' && !lifetime.isAwaited(born);
     return orphan ? this.#adopted(identity, record) : this.#loaded(identity, record, found, born);
+  }
+
+  #recordIn(entry: Entry, { token, claims }: Visitor): SessionRecord | OpenFailure {
+    const { vault, recall } = this.#parts;
+    const known = recall.opened(token, entry);
+    if (known) {
+      vault.recalled('records');
+      return known.record;
+    }
+    const opened = vault.open(claims.identity, entry);
+    if (!opened.opened) return opened.because;
+    const record = decodeRecord(opened.text);
+    if (!record) return 'undecryptable';
+    // What another secret opens is counted each time, and is written anew soon.
+    if (claims.current && opened.current) recall.keep(token, claims, entry, record);
+    return record;
   }
 
   #loaded(identity: SealedIdentity, record: SessionRecord, found: Found, born: number): Session {
@@ -146,7 +184,7 @@ export class Opening {
       fallback: !stored,
     };
     if (orphaned && !merged) this.#parts.store.adopted(identity.key);
-    return new Session(state, this.#parts.actions, dataOf(merged ?? record));
+    return new Session(state, this.#parts.actions, fieldsOf(merged ?? record));
   }
 
   /** What another version has that this one lacks, to be saved. */
@@ -160,7 +198,7 @@ export class Opening {
   /** A blind write whose session is not there: its data goes on under a new id, because no id is ever adopted. */
   #adopted(identity: SealedIdentity, record: SessionRecord): Session {
     const marks = { source: 'journal', named: identity, orphan: true, force: true, fallback: true } as const;
-    return new Session({ ...newState(), ...marks }, this.#parts.actions, dataOf(record));
+    return new Session({ ...newState(), ...marks }, this.#parts.actions, fieldsOf(record));
   }
 }
 

@@ -1,3 +1,4 @@
+import { Fields } from './fields.js';
 import { isStamp, type Stamp, stampTime, ZERO_STAMP } from '../store/entry.js';
 
 /** When each top-level key last changed. A removed key keeps its stamp, so that a merge cannot bring it back. */
@@ -50,7 +51,7 @@ const SEPARATOR = '\n';
 export function encodeRecord(record: SessionRecord): string {
   const { created: c, login, used: u, idle: i, absolute: x, maxAge, stamps, text } = record;
   const common = mostFrequent(stamps);
-  const present = valuesOf(text);
+  const present = fieldsOf(record);
   const others = [...stamps].filter(([key, stamp]) => stamp !== common || !present.has(key));
   const meta: Meta = { c, a: loginTime(record), u, i, x };
   if (login) meta.n = login.user;
@@ -94,8 +95,30 @@ export function dataOf(record: SessionRecord): SessionJson {
   return isObject(data) ? data : {};
 }
 
+const fields = new WeakMap<object, Fields>();
+
+/** The data of a record key by key. */
+export function fieldsOf(record: Pick<SessionRecord, 'text'>): Fields {
+  const known = fields.get(record);
+  if (known) return known;
+  const data = parse(record.text);
+  const read = isObject(data) ? Fields.of(data, record.text) : Fields.none;
+  fields.set(record, read);
+  return read;
+}
+
+/** A record with these as its data. */
+export function withFields(record: Omit<SessionRecord, 'text'>, data: Fields): SessionRecord {
+  const whole = { ...record, text: data.text };
+  fields.set(whole, data);
+  return whole;
+}
+
 /** What the app can change of a session. */
-export type Content = Pick<SessionRecord, 'text' | 'maxAge'>;
+export interface Content {
+  readonly fields: Fields;
+  readonly maxAge: number | undefined;
+}
 
 /** The key under which the change of `maxAge` is stamped. It is reserved, so no data can have it. */
 export const MAX_AGE_KEY = 'maxAge';
@@ -112,8 +135,8 @@ export function stampChanges(
   forget: number,
   blind = false,
 ): KeyStamps {
-  const before = valuesOf(base?.text ?? '{}');
-  const after = valuesOf(content.text);
+  const before = base ? fieldsOf(base) : Fields.none;
+  const after = content.fields;
   const stamps = new Map<string, Stamp>();
   const change = (key: string): void => {
     const unseen = blind && (base?.stamps.get(key) ?? ZERO_STAMP) === ZERO_STAMP;
@@ -122,7 +145,7 @@ export function stampChanges(
   for (const [key, known] of base?.stamps ?? []) {
     if (before.has(key) || stampTime(known) >= forget) stamps.set(key, known);
   }
-  for (const [key, value] of after) if (before.get(key) !== value || !stamps.has(key)) change(key);
+  for (const key of after.keys()) if (!before.agrees(after, key) || !stamps.has(key)) change(key);
   for (const key of before.keys()) if (!after.has(key)) change(key);
   if (base?.maxAge !== content.maxAge) change(MAX_AGE_KEY);
   return withinBounds(stamps, after);
@@ -143,13 +166,6 @@ export function withinBounds(stamps: Map<string, Stamp>, present: { has(key: str
     stamps.delete(key);
   }
   return stamps;
-}
-
-/** Top-level keys with the JSON text of their values. */
-export function valuesOf(text: string): Map<string, string> {
-  const data = parse(text);
-  if (!isObject(data)) return new Map();
-  return new Map(Object.entries(data).map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
 function mostFrequent(stamps: KeyStamps): Stamp | undefined {

@@ -4,15 +4,18 @@ import type { Emit } from '../observe/events.js';
 import { type Entry, isTombstone, reasonOf, type Stamp, type Stamps, ZERO_STAMP } from '../store/entry.js';
 import type { ResilientStore, Settled, Tier, WriteIntent } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
-import { persistent, serialise } from './data.js';
 import { Draft, type DraftParts } from './draft.js';
+import { Fields } from './fields.js';
 import type { Lifetime } from './lifetime.js';
+import type { Recall } from './recall.js';
+import { fieldsOf } from './record.js';
 import { rebase, type Session } from './session.js';
 import type { SessionState } from './state.js';
 
 export interface SavingParts {
   readonly store: ResilientStore;
   readonly vault: Vault;
+  readonly recall: Recall;
   readonly clock: Clock;
   readonly stamps: Stamps;
   readonly emit: Emit;
@@ -26,9 +29,16 @@ export interface Write {
   readonly identity: SealedIdentity;
   readonly draft: Draft;
   /** The data that it was made of. */
-  readonly text: string;
+  readonly fields: Fields;
   /** The deadline moves, and the cookie's with it. */
   readonly moves: boolean;
+  readonly touchOnly: boolean;
+}
+
+/** What a commit found that it has to write. */
+interface Due {
+  readonly fields: Fields;
+  readonly touch: boolean;
   readonly touchOnly: boolean;
 }
 
@@ -43,21 +53,30 @@ export class Saving {
     this.#parts = parts;
   }
 
+  /** Whether there is nothing to do at all, as after most requests. */
+  isIdle(session: Session, state: SessionState): boolean {
+    if (state.mark !== 'live' || state.force || this.#parts.lifetime.touchDue(state, false)) return false;
+    return knownTo(state).fit(session);
+  }
+
   async commit(session: Session, state: SessionState): Promise<boolean> {
-    const text = this.textOf(session);
     const { base, force } = state;
-    const changed = base ? text !== base.record.text : text !== '{}';
+    const known = knownTo(state);
+    const fields = this.fieldsOf(session, state);
+    const changed = fields !== known && fields.text !== known.text;
     if (state.mark === 'destroyed') return !changed && !force;
     const touch = this.#parts.lifetime.touchDue(state, changed);
     if (!changed && !touch && !force) return true;
     if (state.mark !== 'live' || state.refused) return this.#refuse(state, changed);
     state.force = false;
     const touchOnly = !changed && !force && base !== undefined && base.acknowledged;
-    return this.#write(session, state, text, touch, touchOnly);
+    return this.#write(session, state, { fields, touch, touchOnly });
   }
 
-  textOf(session: Session): string {
-    return serialise(persistent(session), this.#parts.maxDataBytes);
+  /** What the session holds now. Throws what cannot be saved. */
+  fieldsOf(session: Session, state: SessionState): Fields {
+    const known = knownTo(state);
+    return known.fit(session) ? known : Fields.from(session, known, this.#parts.maxDataBytes);
   }
 
   /**
@@ -110,7 +129,7 @@ export class Saving {
 
   /** After a swap: what the session is now, and what becomes of its cookie. */
   conclude(session: Session, state: SessionState, write: Write, settled: Settled, ms: number): boolean {
-    const { identity, draft, text, moves, touchOnly } = write;
+    const { identity, draft, fields, moves, touchOnly } = write;
     if (!settled.done && !draft.yielded) return this.stopped(state, identity, settled.current);
     const created = state.base === undefined && !state.blind;
     const by = settled.done ? settled.by : 'primary';
@@ -119,16 +138,22 @@ export class Saving {
     const acknowledged = by === 'primary';
     state.base = { record: draft.record, stamp: draft.stamp, seen: draft.stamp, confirmed, acknowledged };
     state.identity = identity;
+    if (state.token !== undefined) this.#remember(state.token, acknowledged && !draft.yielded, draft);
     state.maxAge = draft.record.maxAge;
     state.login = draft.record.login;
     state.brief = false;
     state.unlisted ||= state.login !== undefined && (created || moves || !state.tokenCurrent);
-    rebase(session, text, draft.record);
+    rebase(session, fields, draft.record);
     this.#cookieAfter(state, by, created, created || moves);
     if (state.orphan && state.named) this.#parts.store.adopted(state.named.key);
     state.orphan = false;
     this.#announce(identity.pseudonym, by, { created, touchOnly, ms });
     return true;
+  }
+
+  #remember(token: string, whole: boolean, { entry, record }: Draft): void {
+    if (whole) this.#parts.recall.renew(token, entry, record);
+    else this.#parts.recall.forget(token);
   }
 
   /** A tombstone, or something that does not open, stands in the way. */
@@ -150,23 +175,17 @@ export class Saving {
     return state.mark === 'ephemeral';
   }
 
-  async #write(
-    session: Session,
-    state: SessionState,
-    text: string,
-    touch: boolean,
-    touchOnly: boolean,
-  ): Promise<boolean> {
+  async #write(session: Session, state: SessionState, { fields, touch, touchOnly }: Due): Promise<boolean> {
     const { vault, clock, stamps, lifetime, drafts, emit } = this.#parts;
     const { blind, base } = state;
     const identity = state.identity ?? vault.newIdentity();
     const stamp = stamps.next(base?.seen);
     state.brief = lifetime.isBrief(state);
     if (state.brief) emit('security:flood', { session: identity.pseudonym });
-    const record = lifetime.recordFor(state, text, stamp, touch);
+    const record = lifetime.recordFor(state, fields, stamp, touch);
     const draft = new Draft(drafts, { identity, record, stamp, since: base?.stamp, touchOnly });
     const moves = touch || (base !== undefined && base.record.maxAge !== record.maxAge);
-    const write = { identity, draft, text, moves, touchOnly };
+    const write = { identity, draft, fields, moves, touchOnly };
     const began = clock.monotonic();
     const settled = await this.swap(state, write, expectedBy(state), {
       confirmed: base?.confirmed,
@@ -176,16 +195,16 @@ export class Saving {
     });
     if (!settled) return false;
     const nothing = !settled.done && settled.current === undefined;
-    if (blind && nothing) return this.#writeAnew(session, state, text);
+    if (blind && nothing) return this.#writeAnew(session, state, fields);
     return this.conclude(session, state, write, settled, clock.monotonic() - began);
   }
 
   /** Nothing was there after all, and an id that nobody has is never adopted: the data gets a new one. */
-  #writeAnew(session: Session, state: SessionState, text: string): Promise<boolean> {
+  #writeAnew(session: Session, state: SessionState, fields: Fields): Promise<boolean> {
     const orphan = state.base !== undefined;
     Object.assign(state, { named: state.identity, orphan, identity: undefined, base: undefined });
     Object.assign(state, { source: 'new', blind: false });
-    return this.#write(session, state, text, false, false);
+    return this.#write(session, state, { fields, touch: false, touchOnly: false });
   }
 
   #cookieAfter(state: SessionState, by: 'primary' | 'journal', created: boolean, due: boolean): void {
@@ -211,6 +230,11 @@ export class Saving {
     if (created) emit('session:created', { session });
     emit('session:saved', { session, by, ms });
   }
+}
+
+/** The data that a session started from. */
+function knownTo({ base }: SessionState): Fields {
+  return base ? fieldsOf(base.record) : Fields.none;
 }
 
 /** Keeping a cookie does not make a bot a user: its session must have been in the store. */

@@ -2,7 +2,9 @@ import { inspect } from 'node:util';
 import { ALLOWED_SKEW } from '../clock.js';
 import { SessionError } from '../errors.js';
 import { persistent } from './data.js';
-import { dataOf, type SessionJson, type SessionRecord } from './record.js';
+import type { Field, Fields } from './fields.js';
+import { Nested, showNested } from './nested.js';
+import { fieldsOf, type SessionJson, type SessionRecord } from './record.js';
 import type { SessionSource, SessionState } from './state.js';
 
 /**
@@ -45,6 +47,7 @@ const RESERVED = [
   'authenticatedAt',
   'authenticatedWithin',
 ] as const;
+const INTERFACE: ReadonlySet<string> = new Set([...RESERVED, 'maxAge']);
 const READINGS = ['id', 'createdAt', 'expiresAt', 'source'] as const;
 
 /**
@@ -56,11 +59,13 @@ export class Session {
   readonly #state: SessionState;
   readonly #actions: SessionActions;
 
-  constructor(state: SessionState, actions: SessionActions, data: SessionJson) {
+  constructor(state: SessionState, actions: SessionActions, fields: Fields) {
     this.#state = state;
     this.#actions = actions;
-    // What is stored is there already: a name that has become the interface's since must not lock anybody out.
-    for (const [key, value] of Object.entries(data)) if (!isReserved(key)) put(this, key, value);
+    for (const [key, field] of fields) {
+      // What is stored is there already: a name that has become the interface's since must not lock anybody out.
+      if (!isReserved(key)) show(this, key, field);
+    }
   }
 
   /** @internal */
@@ -227,25 +232,34 @@ function checkedEntries(data: object): [string, unknown][] {
   return entries;
 }
 
+function show(session: Session, key: string, field: Field): void {
+  if (field instanceof Nested) showNested(session, key, field);
+  else put(session, key, field);
+}
+
 function put(session: Session, key: string, value: unknown): void {
+  // By far the most names are nobody else's: a plain assignment costs a tenth.
+  if (!(key in session)) {
+    Reflect.set(session, key, value);
+    return;
+  }
   Object.defineProperty(session, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
 /** Whether `key` belongs to the session's interface, so that no data can have it. */
 export function isReserved(key: string): boolean {
-  return key === 'maxAge' || RESERVED.some(name => name === key);
+  return INTERFACE.has(key);
 }
 
 /** After a merge: the session shows what others changed, and keeps what was changed here since `committed`. */
-export function rebase(session: Session, committed: string, merged: SessionRecord): void {
-  if (committed === merged.text) return;
-  const before = new Map(Object.entries(dataOf({ ...merged, text: committed })));
-  const now = persistent(session);
-  const fresh = dataOf(merged);
-  for (const key of new Set([...before.keys(), ...Object.keys(fresh)])) {
-    if (JSON.stringify(now[key]) !== JSON.stringify(before.get(key))) continue;
-    if (Object.hasOwn(fresh, key)) assignData(session, { [key]: fresh[key] });
-    else Reflect.deleteProperty(session, key);
+export function rebase(session: Session, committed: Fields, merged: SessionRecord): void {
+  const fresh = fieldsOf(merged);
+  if (fresh === committed || fresh.text === committed.text) return;
+  for (const key of new Set([...committed.keys(), ...fresh.keys()])) {
+    if (fresh.agrees(committed, key) || !committed.shownBy(session, key)) continue;
+    const field = fresh.get(key);
+    if (field === undefined) Reflect.deleteProperty(session, key);
+    else if (!isReserved(key)) show(session, key, field);
   }
 }
 

@@ -37,6 +37,8 @@ export interface SessionState {
   mark: Mark;
   /** The `born` of the token: wall-clock ms, or 0 where the store has the session. */
   born: number;
+  /** What the request came with, where it was verified. */
+  token: string | undefined;
   /** The request's token was made with the first secret. */
   tokenCurrent: boolean;
   /** What the response must do with the cookie. */
@@ -68,7 +70,11 @@ export interface SessionState {
   /** What all commits of one request share: how long they have waited for the store in vain, ms. */
   readonly patience: Patience;
   /** Commits of one session come one after the other: each starts from what the one before has made of it. */
-  turn: Promise<unknown>;
+  turn: Promise<unknown> | undefined;
+}
+
+function silently(): void {
+  // Nobody listens yet.
 }
 
 /** A session that nobody has yet. */
@@ -79,9 +85,10 @@ export function newState(): SessionState {
     source: 'new',
     mark: 'live',
     born: 0,
+    token: undefined,
     tokenCurrent: true,
     cookie: 'keep',
-    announce: () => undefined,
+    announce: silently,
     force: false,
     maxAge: undefined,
     login: undefined,
@@ -95,6 +102,6 @@ export function newState(): SessionState {
     blind: false,
     fallback: false,
     patience: { spent: 0, at: -Infinity },
-    turn: Promise.resolve(),
+    turn: undefined,
   };
 }

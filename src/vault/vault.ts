@@ -18,6 +18,9 @@ export interface SealedIdentity {
   readonly pseudonym: string;
 }
 
+/** What a token says, and whom it names. */
+export type VerifiedToken = TokenClaims & { readonly identity: SealedIdentity };
+
 const ID_BYTES = 32;
 
 /** Tokens, store keys and seals of one `session()`. Holds secrets only as KeyObjects, which print no bytes. */
@@ -62,12 +65,17 @@ export class Vault {
     return this.#keyring.uses();
   }
 
+  /** A token, or a record, of the first secret was known from before. */
+  recalled(what: 'tokens' | 'records'): void {
+    this.#keyring.count(this.#keyring.current, what, this.#clock.wall());
+  }
+
   /** `born`: wall-clock ms if the store has not acknowledged the session yet, else 0. */
   issue(identity: SealedIdentity, born: number): string {
     return this.#tokens.issue(identity.id, born);
   }
 
-  verify(token: string): (TokenClaims & { readonly identity: SealedIdentity }) | TokenRefusal {
+  verify(token: string): VerifiedToken | TokenRefusal {
     const claims = this.#tokens.verify(token);
     return typeof claims === 'string' ? claims : { ...claims, identity: identityOf(claims.id) };
   }
