@@ -3,6 +3,7 @@ import { type Clock, keepAwake, systemClock, type Timer } from './clock.js';
 import { SessionError } from './errors.js';
 import { createHealthRoute, DEFAULT_HEALTH_PATH, type HealthRouteOptions } from './http/health-route.js';
 import { createMiddleware } from './http/middleware.js';
+import { UnderWay } from './http/under-way.js';
 import { infoOf, type SessionInfo } from './http/slot.js';
 import { type EventName, type EventPayloads, SessionEvents } from './observe/events.js';
 import { detailsOf, type HealthDetails, healthOf, type HealthReport } from './observe/health.js';
@@ -124,25 +125,19 @@ interface Assembly {
 type Emitter = <N extends EventName>(name: N, payload: EventPayloads[N]) => void;
 
 function assemble(config: Config, { clock, events, stats, emit, supervisor, manager }: Assembly): Sessions {
-  const underWay = new Set<Promise<void>>();
-  let seen = false;
-  const track = (request: Promise<void>): void => {
-    seen = true;
-    underWay.add(request);
-    const done = (): boolean => underWay.delete(request);
-    request.then(done, done);
-  };
+  const underWay = new UnderWay();
   const warnInsecure = once(() => say(config.logger, 'warn', {}, INSECURE));
   const middleware = createMiddleware(
     { ...config, attributes: config.cookieAttributes },
-    { manager, clock, emit, track, warnInsecure },
+    { manager, clock, emit, underWay, warnInsecure },
   );
   const first = supervisor.start();
   const ready = once(() => keepAwake(becomeReady(first, supervisor, clock)));
   void reportStart(first, supervisor, config);
   const close = once(() => keepAwake(closeAll(manager, supervisor, underWay, clock)));
   const readStats = (): Stats => stats.read(supervisor.snapshot(), manager.rotation.report());
-  const isInstalled = (ctx?: Context): boolean => seen || (ctx?.app.middleware.includes(sessions) ?? false);
+  const isInstalled = (ctx?: Context): boolean =>
+    underWay.seen || (ctx?.app.middleware.includes(sessions) ?? false);
   const sessions: Sessions = Object.assign(middleware, {
     events,
     manager: publicManager(manager, supervisor),
@@ -242,13 +237,13 @@ async function becomeReady(
 async function closeAll(
   manager: Manager,
   supervisor: Supervisor,
-  underWay: ReadonlySet<Promise<void>>,
+  underWay: UnderWay,
   clock: Clock,
 ): Promise<LeftBehind> {
   manager.close();
   let timer: Timer | undefined;
   const late = new Promise<void>(resolve => (timer = clock.after(CLOSE_WITHIN, resolve)));
-  await Promise.race([Promise.allSettled(underWay), late]);
+  await Promise.race([underWay.none(), late]);
   timer?.cancel();
   await supervisor.close(CLOSE_WITHIN);
   return supervisor.left;

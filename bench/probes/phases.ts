@@ -43,7 +43,16 @@ function recordOf(bytes: number): SessionRecord {
   const content = { fields: fieldsOf({ text }), maxAge: undefined };
   const [idle, absolute] = [now + MINUTE, now + MINUTE];
   const known = stampChanges(undefined, content, stamps.next(), 0);
-  return { created: now, login: undefined, used: now, idle, absolute, maxAge: undefined, stamps: known, text };
+  return {
+    created: now,
+    login: undefined,
+    used: now,
+    idle,
+    absolute,
+    maxAge: undefined,
+    stamps: known,
+    text,
+  };
 }
 
 /** What is done to every record, in the order in which a request does it. */
@@ -70,7 +79,12 @@ function sealed(bytes: number, pace: Pace): Phase[] {
       use(serialise(persistent(data), config.maxDataBytes)),
     ),
     phase('serialise', 'what changed is stamped, and the record written as text', () => {
-      const known = stampChanges(record, { fields: fieldsOf({ text: changed }), maxAge: undefined }, stamp, 0);
+      const known = stampChanges(
+        record,
+        { fields: fieldsOf({ text: changed }), maxAge: undefined },
+        stamp,
+        0,
+      );
       use(encodeRecord({ ...record, text: changed, stamps: known }));
     }),
     phase('seal', 'the text is sealed', () => use(vault.seal(identity, stamps.next(), text))),

@@ -1,7 +1,6 @@
 import * as fc from './fast-check.js';
 import { SessionError } from '../../src/errors.js';
-import { persistent, serialise } from '../../src/session/data.js';
-import type { SessionJson } from '../../src/session/record.js';
+import { persistent, serialise, type SessionJson } from '../../src/session/data.js';
 import { type Claim, claim, type Tally } from './claim.js';
 
 const CANARY = 'canary-of-the-data';

@@ -1,13 +1,7 @@
 import { inspect } from 'node:util';
 import * as fc from './fast-check.js';
-import { persistent, serialise } from '../../src/session/data.js';
-import {
-  dataOf,
-  decodeRecord,
-  encodeRecord,
-  type SessionJson,
-  type SessionRecord,
-} from '../../src/session/record.js';
+import { persistent, serialise, type SessionJson } from '../../src/session/data.js';
+import { dataOf, decodeRecord, encodeRecord, type SessionRecord } from '../../src/session/record.js';
 import { decodeIndex, encodeIndex } from '../../src/session/user-index.js';
 import { isStamp, type Stamp } from '../../src/store/entry.js';
 import { type RecordFields, recordTextOf } from '../vectors/format-1.js';

@@ -83,7 +83,12 @@ describe('merging two versions of a session', () => {
     const blind: SessionRecord = {
       ...start,
       text: '{"a":"blind","new":1}',
-      stamps: stampChanges(undefined, { fields: fieldsOf({ text: '{"a":"blind","new":1}' }), maxAge: undefined }, ZERO_STAMP, 0),
+      stamps: stampChanges(
+        undefined,
+        { fields: fieldsOf({ text: '{"a":"blind","new":1}' }), maxAge: undefined },
+        ZERO_STAMP,
+        0,
+      ),
     };
     expect(dataOf(merge(start, blind))).to.deep.equal({ a: 1, b: 1, new: 1 });
     expect(dataOf(merge(changed(start, { b: 1 }), blind))).to.deep.equal({ b: 1, new: 1 });

@@ -30,6 +30,7 @@ const PACKAGES: Record<string, readonly string[]> = {
     'http/headers.ts',
     'http/health-route.ts',
     'http/middleware.ts',
+    'http/names.ts',
     'http/slot.ts',
     'options.ts',
   ],

@@ -1,19 +1,36 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
+interface Hooked extends ServerResponse {
+  [HOOK]?: { readonly writeHead: (...args: unknown[]) => ServerResponse; readonly acts: (() => void)[] };
+}
+
+const HOOK = Symbol('before headers');
+
 /**
  * Runs `act` when the headers of `res` are about to leave, whoever sends them: what handlers and errors make of the headers
  * happens before that, and Node has no event for it.
  */
 export function beforeHeaders(res: ServerResponse, act: () => void): void {
-  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  const hooked: Hooked = res;
+  const hook = hooked[HOOK];
+  if (hook) {
+    hook.acts.push(act);
+    return;
+  }
   // One function stands for all signatures of this method.
-  res.writeHead = (status: unknown, ...rest: unknown[]) => {
-    if (res.headersSent) return writeHead(status, ...rest);
-    const [reason, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0] ?? rest[1]];
-    take(res, headers);
-    act();
-    return writeHead(status, ...(reason === undefined ? [] : [reason]));
-  };
+  const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse;
+  hooked[HOOK] = { writeHead, acts: [act] };
+  res.writeHead = attended;
+}
+
+function attended(this: Hooked, status: unknown, ...rest: unknown[]): ServerResponse {
+  const hook = this[HOOK];
+  if (!hook) throw new TypeError('writeHead() was taken from its response');
+  if (this.headersSent) return hook.writeHead.call(this, status, ...rest);
+  const [reason, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0] ?? rest[1]];
+  if (headers !== undefined && headers !== null) take(this, headers);
+  for (const act of hook.acts) act();
+  return hook.writeHead.call(this, status, ...(reason === undefined ? [] : [reason]));
 }
 
 /** What is given to `writeHead` would overrule all that `act` sets: it becomes part of the headers first, as Node has it. */

@@ -42,7 +42,7 @@ export class Headers {
       this.#parts.emit('session:cookie-lost', { ...(name !== undefined && { session: name }), reason: SENT });
       return;
     }
-    if (slot.touched) ctx.vary('Cookie');
+    if (slot.touched) varyByCookie(ctx);
     if (this.#options.warningHeader && state.fallback) ctx.set('X-Session-Warning', 'fallback');
     if (cookie === undefined) return;
     state.cookie = 'keep';
@@ -58,7 +58,7 @@ export class Headers {
       const { kept } = slot;
       if (kept !== undefined && this.#ownCookie(ctx) === undefined)
         setCookie(ctx.res, this.#options.cookieName, kept);
-      if (slot.touched || !slot.committed) ctx.vary('Cookie');
+      if (slot.touched || !slot.committed) varyByCookie(ctx);
       if (this.#ownCookie(ctx) !== undefined) forbidCaches(ctx.res);
     });
   }
@@ -70,6 +70,7 @@ export class Headers {
 
   /** What the response, as it is now, sets for this session. */
   #ownCookie(ctx: Context): string | undefined {
+    if (!ctx.res.hasHeader('Set-Cookie')) return undefined;
     return setCookies(ctx.res).find(cookie => cookie.startsWith(`${this.#options.cookieName}=`));
   }
 
@@ -91,6 +92,13 @@ export class Headers {
 }
 
 const SENT = 'headers-sent';
+
+function varyByCookie(ctx: Context): void {
+  const before = ctx.res.getHeader('Vary');
+  // To look whether it is in a list costs more than all else that is said here.
+  if (before === undefined) ctx.res.setHeader('Vary', 'Cookie');
+  else if (before !== 'Cookie') ctx.vary('Cookie');
+}
 
 function setCookies(res: ServerResponse): string[] {
   const before = res.getHeader('Set-Cookie') ?? [];

@@ -3,7 +3,9 @@ import { SessionError } from '../errors.js';
 import { Session } from '../session/session.js';
 import { readCookie } from './cookie.js';
 import { type HeaderOptions, type HeaderParts, Headers } from './headers.js';
-import { attachLoader, attachSlot, hasSlot, type Slot } from './slot.js';
+import { claimNames } from './names.js';
+import { attachLoader, attachSlot, type Slot } from './slot.js';
+import type { UnderWay } from './under-way.js';
 
 export interface MiddlewareOptions extends HeaderOptions {
   readonly as: string;
@@ -11,34 +13,37 @@ export interface MiddlewareOptions extends HeaderOptions {
 }
 
 export interface MiddlewareParts extends HeaderParts {
-  /** Called for each request: what close() waits for. */
-  readonly track: (request: Promise<void>) => void;
+  /** What close() waits for. */
+  readonly underWay: UnderWay;
 }
-
-const installed = new WeakMap<object, Map<string, object>>();
 
 /** load → next → commit. Commits before the response leaves; a handler's own error is never hidden. */
 export function createMiddleware(options: MiddlewareOptions, parts: MiddlewareParts): Middleware {
   const visit = new Visit(options, parts);
-  const serve = async (ctx: Context, next: Next): Promise<void> => {
-    claimNames(ctx, options, visit);
-    const slot = attachSlot(ctx, options.as, parts.manager);
-    visit.attend(ctx, slot);
-    if (options.lazy) attachLoader(ctx, options.as, () => visit.loadLate(ctx, slot));
-    else await visit.load(ctx, slot);
+  const { underWay, manager } = parts;
+  return async (ctx: Context, next: Next): Promise<void> => {
+    underWay.enter();
     try {
-      await next();
-    } catch (error) {
-      await visit.commit(ctx, slot, true).catch((lost: unknown) => visit.commitFailed(slot, lost));
-      throw error;
+      claimNames(ctx, options, visit);
+      const slot = attachSlot(ctx, options.as, manager);
+      visit.attend(ctx, slot);
+      if (options.lazy) attachLoader(ctx, options.as, () => visit.loadLate(ctx, slot));
+      else await visit.load(ctx, slot);
+      await handle(visit, ctx, slot, next);
+    } finally {
+      underWay.leave();
     }
-    await visit.commit(ctx, slot, false);
   };
-  return (ctx, next) => {
-    const request = serve(ctx, next);
-    parts.track(request);
-    return request;
-  };
+}
+
+async function handle(visit: Visit, ctx: Context, slot: Slot, next: Next): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    await visit.commit(ctx, slot, true).catch((lost: unknown) => visit.commitFailed(slot, lost));
+    throw error;
+  }
+  await visit.commit(ctx, slot, false);
 }
 
 /** What the middleware does with the session of one request. */
@@ -103,22 +108,4 @@ class Visit {
   #follow(ctx: Context, slot: Slot, session: Session): void {
     Session.stateOf(session).announce = () => this.#headers.write(ctx, slot, session);
   }
-}
-
-/** Two middlewares with one cookie, or one property, would overwrite each other's sessions in silence. */
-function claimNames(ctx: Context, { as, cookieName }: MiddlewareOptions, identity: object): void {
-  const names = installed.get(ctx.app) ?? new Map<string, object>();
-  installed.set(ctx.app, names);
-  // Koa's own names, and what other middleware has put there.
-  if (!names.has(`property ${as}`) && as in ctx.app.context) throw duplicate(`property ${as}`);
-  for (const name of [`property ${as}`, `cookie ${cookieName}`]) {
-    const owner = names.get(name) ?? identity;
-    if (owner !== identity) throw duplicate(name);
-    names.set(name, owner);
-  }
-  if (hasSlot(ctx, as)) throw duplicate(`property ${as}`);
-}
-
-function duplicate(name: string): SessionError {
-  return new SessionError('DUPLICATE_MIDDLEWARE', `this app already has the ${name}`);
 }

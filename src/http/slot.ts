@@ -14,6 +14,7 @@ export interface SessionInfo {
 
 /** One request's session: loaded, perhaps ended, perhaps replaced by another. */
 export interface Slot {
+  readonly manager: Manager;
   session: Session | undefined;
   /** Set to null by the app: reads as null from then on. */
   ended: boolean;
@@ -27,11 +28,27 @@ export interface Slot {
   readonly leaving: Session[];
 }
 
-const slots = new WeakMap<Context, Map<string, Slot>>();
+/** Where a request keeps its slot, for each property: of its own, so that no app has put something there. */
+const places = new Map<string, symbol>();
 
-/** Makes `ctx[as]` the session of this request; with `load`, `ctx.load<As>()` too. */
+function placeOf(as: string): symbol {
+  const place = places.get(as) ?? Symbol(`koa-resilient-session ${as}`);
+  places.set(as, place);
+  return place;
+}
+
+function slotAt(ctx: object, place: symbol): Slot | undefined {
+  // attachSlot() puts nothing else there, and nobody else has this symbol.
+  return Reflect.get(ctx, place) as Slot | undefined;
+}
+
+/** Makes `ctx[as]` the session of this request. */
 export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
+  const place = placeOf(as);
+  const all: object = Object.getPrototypeOf(ctx) as object;
+  if (!Object.hasOwn(all, place)) shareAccessor(all, as, place);
   const slot: Slot = {
+    manager,
     session: undefined,
     ended: false,
     touched: false,
@@ -39,18 +56,30 @@ export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
     kept: undefined,
     leaving: [],
   };
-  const mine = slots.get(ctx) ?? new Map<string, Slot>();
-  slots.set(ctx, mine.set(as, slot));
-  Object.defineProperty(ctx, as, {
-    configurable: true,
-    get: () => read(slot, as),
-    set: (value: unknown) => assign(slot, as, value, manager),
-  });
+  Reflect.set(ctx, place, slot);
   return slot;
 }
 
+/** Once for all requests of an app: to define it for each costs more than to find the session. */
+function shareAccessor(contexts: object, as: string, place: symbol): void {
+  Object.defineProperty(contexts, place, { value: undefined, writable: true });
+  Object.defineProperty(contexts, as, {
+    configurable: true,
+    get(this: object) {
+      const slot = slotAt(this, place);
+      return slot && read(slot, as);
+    },
+    set(this: object, value: unknown) {
+      const slot = slotAt(this, place);
+      if (slot) assign(slot, as, value);
+      // A request that this middleware does not serve has just a property.
+      else Object.defineProperty(this, as, { value, writable: true, enumerable: true, configurable: true });
+    },
+  });
+}
+
 export function hasSlot(ctx: Context, as: string): boolean {
-  return slots.get(ctx)?.has(as) ?? false;
+  return slotAt(ctx, placeOf(as)) !== undefined;
 }
 
 /** `ctx.loadSession`, or what it is called for another property. */
@@ -69,7 +98,7 @@ function notLoaded(as: string, how: 'read' | 'set'): SessionError {
 
 /** What this request knows of its session; `undefined` before it was loaded. */
 export function infoOf(ctx: Context, as: string): SessionInfo | undefined {
-  const session = slots.get(ctx)?.get(as)?.session;
+  const session = slotAt(ctx, placeOf(as))?.session;
   if (!session) return undefined;
   // Read from the prototype: data keys of the same names must not answer.
   const reading = (name: keyof SessionInfo): unknown => Reflect.get(Session.prototype, name, session);
@@ -88,8 +117,8 @@ function read(slot: Slot, as: string): Session | null {
   return slot.session;
 }
 
-function assign(slot: Slot, as: string, value: unknown, manager: Manager): void {
-  const { session } = slot;
+function assign(slot: Slot, as: string, value: unknown): void {
+  const { session, manager } = slot;
   if (!session) throw notLoaded(as, 'set');
   slot.touched = true;
   if (value === null) {

@@ -1,5 +1,6 @@
 import { SessionError } from '../errors.js';
-import type { SessionJson } from './record.js';
+
+export type SessionJson = Record<string, unknown>;
 
 /** Engines differ in how deep JSON may nest, and what one instance writes another must read. */
 const MAX_DEPTH = 500;
@@ -36,8 +37,7 @@ export function isPersistent(key: string, value: unknown): boolean {
 /** The JSON of one value; `undefined` for what JSON leaves out. Throws `DATA_INVALID`. */
 export function stringify(value: unknown): string | undefined {
   try {
-    // Its type leaves out that it may make nothing of a value.
-    return JSON.stringify(value) as string | undefined;
+    return JSON.stringify(value);
   } catch (error) {
     throw invalid(
       error instanceof RangeError
@@ -62,7 +62,8 @@ export function refuseUnfit(text: string, above = 0): void {
 /** Throws `DATA_TOO_LARGE`. UTF-8 needs at most three bytes for each unit of a string. */
 export function refuseLarge(text: string, maxBytes: number): void {
   const large = text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes);
-  if (large) throw new SessionError('DATA_TOO_LARGE', `session data exceeds maxDataBytes (${maxBytes} bytes)`);
+  if (large)
+    throw new SessionError('DATA_TOO_LARGE', `session data exceeds maxDataBytes (${maxBytes} bytes)`);
 }
 
 function invalid(because: string): SessionError {

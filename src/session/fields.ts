@@ -56,7 +56,9 @@ export class Fields {
   /** Whether `source` shows what is here under `key`: also nothing for nothing. */
   shownBy(source: object, key: string): boolean {
     const field = this.#fields.get(key);
-    return field === undefined ? !Object.hasOwn(source, key) : Object.hasOwn(source, key) && shows(source, key, field);
+    return field === undefined
+      ? !Object.hasOwn(source, key)
+      : Object.hasOwn(source, key) && shows(source, key, field);
   }
 
   /** Whether both have the same under `key`. */
@@ -76,7 +78,8 @@ export class Fields {
     let shown = 0;
     for (const key of Object.keys(source)) {
       const field = this.#fields.get(key);
-      if (field === undefined ? isPersistent(key, valueOf(source, key)) : !shows(source, key, field)) return false;
+      if (field === undefined ? isPersistent(key, valueOf(source, key)) : !shows(source, key, field))
+        return false;
       if (field !== undefined) shown += 1;
     }
     return shown === this.#fields.size;

@@ -1,12 +1,11 @@
 import { laterStamp, type Stamp, ZERO_STAMP } from '../store/entry.js';
-import { persistent, serialise } from './data.js';
+import { persistent, serialise, type SessionJson } from './data.js';
 import {
   dataOf,
   fieldsOf,
   type KeyStamps,
   loginTime,
   MAX_AGE_KEY,
-  type SessionJson,
   type SessionRecord,
   withinBounds,
 } from './record.js';

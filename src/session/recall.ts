@@ -116,7 +116,8 @@ export class Recall {
 
   /** Whatever nobody has come back for goes, and whatever was used is next. */
   #turn(): void {
-    [this.#before, this.#used] = [this.#used, new Map()];
+    this.#before = this.#used;
+    this.#used = new Map();
     this.#bytes = 0;
   }
 

@@ -1,3 +1,4 @@
+import type { SessionJson } from './data.js';
 import { Fields } from './fields.js';
 import { isStamp, type Stamp, stampTime, ZERO_STAMP } from '../store/entry.js';
 
@@ -27,8 +28,6 @@ export interface Login {
   /** What the user knows this session by in a list of all of them. */
   readonly label: string | undefined;
 }
-
-export type SessionJson = Record<string, unknown>;
 
 interface Meta {
   c: number;

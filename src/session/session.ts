@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { ALLOWED_SKEW } from '../clock.js';
 import { SessionError } from '../errors.js';
-import { persistent } from './data.js';
+import { persistent, type SessionJson } from './data.js';
 import type { Field, Fields } from './fields.js';
 import { Nested, showNested } from './nested.js';
-import { fieldsOf, type SessionJson, type SessionRecord } from './record.js';
+import { fieldsOf, type SessionRecord } from './record.js';
 import type { SessionSource, SessionState } from './state.js';
 
 /**

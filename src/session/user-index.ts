@@ -1,4 +1,4 @@
-import type { SessionJson } from './record.js';
+import type { SessionJson } from './data.js';
 
 /** One session in the index of its user. Times are wall-clock ms. */
 export interface Listed {
