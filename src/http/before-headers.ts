@@ -1,10 +1,22 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
-interface Hooked extends ServerResponse {
-  [HOOK]?: { readonly writeHead: (...args: unknown[]) => ServerResponse; readonly acts: (() => void)[] };
+const HOOK = Symbol('before headers');
+
+/** What is to happen, and the method that it comes before. */
+class Hook {
+  readonly writeHead: (...args: unknown[]) => ServerResponse;
+  act: () => void;
+
+  constructor(res: ServerResponse, act: () => void) {
+    // One function stands for all signatures of this method.
+    this.writeHead = res.writeHead as (...args: unknown[]) => ServerResponse;
+    this.act = act;
+  }
 }
 
-const HOOK = Symbol('before headers');
+interface Hooked extends ServerResponse {
+  [HOOK]?: Hook;
+}
 
 /**
  * Runs `act` when the headers of `res` are about to leave, whoever sends them: what handlers and errors make of the headers
@@ -14,13 +26,15 @@ export function beforeHeaders(res: ServerResponse, act: () => void): void {
   const hooked: Hooked = res;
   const hook = hooked[HOOK];
   if (hook) {
-    hook.acts.push(act);
-    return;
+    const before = hook.act;
+    hook.act = () => {
+      before();
+      act();
+    };
+  } else {
+    hooked[HOOK] = new Hook(res, act);
+    res.writeHead = attended;
   }
-  // One function stands for all signatures of this method.
-  const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse;
-  hooked[HOOK] = { writeHead, acts: [act] };
-  res.writeHead = attended;
 }
 
 function attended(this: Hooked, status: unknown, ...rest: unknown[]): ServerResponse {
@@ -29,8 +43,8 @@ function attended(this: Hooked, status: unknown, ...rest: unknown[]): ServerResp
   if (this.headersSent) return hook.writeHead.call(this, status, ...rest);
   const [reason, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0] ?? rest[1]];
   if (headers !== undefined && headers !== null) take(this, headers);
-  for (const act of hook.acts) act();
-  return hook.writeHead.call(this, status, ...(reason === undefined ? [] : [reason]));
+  hook.act();
+  return reason === undefined ? hook.writeHead.call(this, status) : hook.writeHead.call(this, status, reason);
 }
 
 /** What is given to `writeHead` would overrule all that `act` sets: it becomes part of the headers first, as Node has it. */

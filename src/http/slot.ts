@@ -13,19 +13,23 @@ export interface SessionInfo {
 }
 
 /** One request's session: loaded, perhaps ended, perhaps replaced by another. */
-export interface Slot {
+export class Slot {
   readonly manager: Manager;
-  session: Session | undefined;
+  session: Session | undefined = undefined;
   /** Set to null by the app: reads as null from then on. */
-  ended: boolean;
+  ended = false;
   /** The handler has looked at it. */
-  touched: boolean;
+  touched = false;
   /** The handler is done. */
-  committed: boolean;
+  committed = false;
   /** A cookie that leaves whatever happens to the headers. */
-  kept: string | undefined;
+  kept: string | undefined = undefined;
   /** Destroyed in this request; the store hears of it at the commit. */
-  readonly leaving: Session[];
+  readonly leaving: Session[] = [];
+
+  constructor(manager: Manager) {
+    this.manager = manager;
+  }
 }
 
 /** Where a request keeps its slot, for each property: of its own, so that no app has put something there. */
@@ -47,15 +51,7 @@ export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
   const place = placeOf(as);
   const all: object = Object.getPrototypeOf(ctx) as object;
   if (!Object.hasOwn(all, place)) shareAccessor(all, as, place);
-  const slot: Slot = {
-    manager,
-    session: undefined,
-    ended: false,
-    touched: false,
-    committed: false,
-    kept: undefined,
-    leaving: [],
-  };
+  const slot = new Slot(manager);
   Reflect.set(ctx, place, slot);
   return slot;
 }

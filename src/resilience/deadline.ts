@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.js';
+import { Bag } from '../store/bag.js';
 import { StoreFault } from '../store/fault.js';
 
 /** A timer that is so much too late, ms, says that this process stood still, and nothing about the store. */
@@ -28,9 +29,18 @@ export class Budget {
   }
 }
 
-interface Wait {
+class Wait {
   readonly until: number;
-  readonly expire: () => void;
+  readonly #reject: (error: StoreFault) => void;
+
+  constructor(until: number, reject: (error: StoreFault) => void) {
+    this.until = until;
+    this.#reject = reject;
+  }
+
+  expire(): void {
+    this.#reject(new StoreFault('ambiguous', 'timeout'));
+  }
 }
 
 /**
@@ -39,7 +49,7 @@ interface Wait {
  */
 export class Waits {
   readonly #clock: Clock;
-  readonly #waits = new Set<Wait>();
+  readonly #waits = new Bag<Wait>();
   #timer: Timer | undefined;
   #due = Infinity;
 
@@ -51,17 +61,17 @@ export class Waits {
    * Settles with `operation`, or throws an ambiguous `timeout` once the budget is spent. The operation goes on: nothing
    * bounds a command that was sent, and its stamp makes it harmless.
    */
-  bound<T>(operation: () => Promise<T>, budget: Budget): Promise<T> {
+  bound<T>(operation: () => Promise<T>, { until }: Budget): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const wait = { until: budget.until, expire: () => reject(new StoreFault('ambiguous', 'timeout')) };
-      this.#begin(wait);
+      const place = this.#waits.put(new Wait(until, reject));
+      if (until < this.#due) this.#arm(until);
       operation().then(
         answer => {
-          this.#waits.delete(wait);
+          this.#waits.take(place);
           resolve(answer);
         },
         (error: unknown) => {
-          this.#waits.delete(wait);
+          this.#waits.take(place);
           reject(error);
         },
       );
@@ -71,12 +81,6 @@ export class Waits {
   /** Nobody waits any longer. */
   abandon(): void {
     for (const wait of this.#waits) wait.expire();
-    this.#waits.clear();
-  }
-
-  #begin(wait: Wait): void {
-    this.#waits.add(wait);
-    if (wait.until < this.#due) this.#arm(wait.until);
   }
 
   #arm(due: number): void {
@@ -92,12 +96,13 @@ export class Waits {
     else this.#expire();
   }
 
+  /** Who has expired stays here until the store answers or the connection is given up, and never hears of it twice. */
   #expire(): void {
     const now = this.#clock.monotonic();
     let next = Infinity;
     for (const wait of this.#waits) {
-      if (wait.until > now) next = Math.min(next, wait.until);
-      else if (this.#waits.delete(wait)) wait.expire();
+      if (wait.until <= now) wait.expire();
+      else next = Math.min(next, wait.until);
     }
     this.#timer = undefined;
     this.#due = Infinity;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { Bag } from '../store/bag.js';
 import type { Confirmation, SessionStore } from '../store/store.js';
 
 /** An answer of the store, and how far it can be trusted from now on. */
@@ -8,8 +9,9 @@ export interface Testimony<T> {
 }
 
 interface Flight {
-  questions: number;
-  changes: number;
+  readonly key: string;
+  /** Others have changed the entry since it was asked for. */
+  disturbed: boolean;
 }
 
 /**
@@ -19,7 +21,7 @@ interface Flight {
 export class Witness {
   readonly #store: SessionStore;
   readonly #clock: Clock;
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Bag<Flight>();
   #watch: number | undefined;
 
   constructor(store: SessionStore, clock: Clock) {
@@ -40,38 +42,25 @@ export class Witness {
   async ask<T>(key: string, question: (store: SessionStore) => Promise<T>): Promise<Testimony<T>> {
     const at = this.#clock.monotonic();
     const watch = this.#store.watching?.();
-    const flight = this.#depart(key);
-    const { changes } = flight;
+    const flight: Flight = { key, disturbed: false };
+    const place = this.#flights.put(flight);
     try {
       const answer = await question(this.#store);
       this.#watch = this.#store.watching?.();
-      const undisturbed = flight.changes === changes && this.#watch === watch;
+      const undisturbed = !flight.disturbed && this.#watch === watch;
       const incarnation = this.#store.incarnation?.();
       return { answer, confirmed: { at, incarnation, watch: undisturbed ? watch : undefined } };
     } finally {
-      this.#arrive(key, flight);
+      this.#flights.take(place);
     }
   }
 
   /** Others changed this entry: what is on its way from the store may be older than that. */
   changed(key: string): void {
-    const flight = this.#flights.get(key);
-    if (flight) flight.changes += 1;
+    for (const flight of this.#flights) if (flight.key === key) flight.disturbed = true;
   }
 
   flushed(): void {
-    for (const flight of this.#flights.values()) flight.changes += 1;
-  }
-
-  #depart(key: string): Flight {
-    const flight = this.#flights.get(key) ?? { questions: 0, changes: 0 };
-    flight.questions += 1;
-    this.#flights.set(key, flight);
-    return flight;
-  }
-
-  #arrive(key: string, flight: Flight): void {
-    flight.questions -= 1;
-    if (flight.questions === 0) this.#flights.delete(key);
+    for (const flight of this.#flights) flight.disturbed = true;
   }
 }

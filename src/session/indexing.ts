@@ -7,7 +7,7 @@ import { pseudonymOf } from '../vault/token.js';
 import type { SealedIdentity } from '../vault/vault.js';
 import { type FoundIndex, IndexWrite, type IndexWriteParts, openIndex } from './index-write.js';
 import { deadlineOf } from './lifetime.js';
-import { newState, type SessionState } from './state.js';
+import { SessionState } from './state.js';
 import {
   changed,
   EMPTY_INDEX,
@@ -75,7 +75,7 @@ export class Indexing {
 
   /** What is alive, by store key. What is not is let go of. Throws `STORE_UNAVAILABLE`. */
   async list(user: string): Promise<ReadonlyMap<string, Listed>> {
-    const state = newState();
+    const state = new SessionState();
     const found = known(await this.#read(user, state));
     const { index } = settled(found.index, this.#now(), Infinity);
     const keys = [...index.sessions.keys()];
@@ -87,7 +87,7 @@ export class Indexing {
 
   /** False: there is none of that name. Throws `STORE_UNAVAILABLE`. */
   async end(user: string, isMeant: (key: string) => boolean): Promise<boolean> {
-    const state = newState();
+    const state = new SessionState();
     const found = known(await this.#read(user, state));
     const key = [...found.index.sessions.keys()].find(isMeant);
     if (key === undefined) return false;
@@ -104,7 +104,7 @@ export class Indexing {
     user: string,
     except: string | undefined,
   ): Promise<{ readonly ended: number; readonly complete: boolean }> {
-    const state = newState();
+    const state = new SessionState();
     const at = this.#now();
     const found = await this.#read(user, state);
     const keys = [...found.index.sessions.keys()];
@@ -122,7 +122,7 @@ export class Indexing {
   async #endedBesides(user: string, at: number, identity: SealedIdentity): Promise<boolean> {
     const [, ...others] = this.#parts.vault.indexIdentities(user);
     if (others.length === 0) return false;
-    const { index } = await this.#read(user, newState());
+    const { index } = await this.#read(user, new SessionState());
     return ends(index.ending, identity.key, at);
   }
 

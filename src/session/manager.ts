@@ -16,7 +16,7 @@ import { Recall } from './recall.js';
 import { Rotation } from './rotation.js';
 import { Saving } from './saving.js';
 import { isReserved, type LoginOptions, replaceData, Session, type SessionActions } from './session.js';
-import { newState, type SessionState } from './state.js';
+import { SessionState } from './state.js';
 
 export interface ManagerOptions extends LifetimeOptions {
   readonly maxDataBytes: number;
@@ -197,7 +197,7 @@ export class Manager implements SessionActions {
   async destroyToken(token: string): Promise<void> {
     this.#recall.forget(token);
     const claims = this.#parts.vault.verify(token);
-    if (typeof claims !== 'string') await this.#end(newState(), claims.identity);
+    if (typeof claims !== 'string') await this.#end(new SessionState(), claims.identity);
   }
 
   /** The token that a request came with is of no more use. */

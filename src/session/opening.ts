@@ -12,7 +12,7 @@ import { KEY_BY_KEY, mergeRecords } from './merge.js';
 import type { Recall } from './recall.js';
 import { decodeRecord, fieldsOf, type SessionRecord } from './record.js';
 import { Session, type SessionActions } from './session.js';
-import { newState, type SessionState } from './state.js';
+import { SessionState } from './state.js';
 
 export interface OpeningParts {
   readonly store: ResilientStore;
@@ -47,7 +47,7 @@ export class Opening {
 
   /** A session that nobody has yet. */
   fresh(marks: Partial<SessionState> = {}): Session {
-    return new Session({ ...newState(), ...marks }, this.#parts.actions, Fields.none);
+    return new Session(Object.assign(new SessionState(), marks), this.#parts.actions, Fields.none);
   }
 
   async open(token: string | undefined): Promise<Session> {
@@ -161,30 +161,25 @@ export class Opening {
     const { source, confirmed, entry, standing, orphaned } = found;
     const stored = source === 'primary';
     const merged = found.other && this.#mergedWith(identity, record, found.other);
-    const state: SessionState = {
-      ...newState(),
-      identity,
-      base: {
-        // What was restored is as old as it was: a stamp of now would let it win over what came since.
-        record: merged ?? record,
-        stamp: stampOf(entry),
-        seen: laterStamp(stampOf(entry), found.other ? stampOf(found.other) : ZERO_STAMP),
-        confirmed,
-        acknowledged: source !== 'journal',
-      },
-      source: standing === 'blind' ? 'unavailable' : source,
-      born: stored ? 0 : born,
-      cookie: stored && born !== 0 ? 'set' : 'keep',
-      maxAge: (merged ?? record).maxAge,
-      login: (merged ?? record).login,
-      force: merged !== undefined,
-      named: orphaned ? identity : undefined,
-      orphan: orphaned ?? false,
-      blind: standing !== 'seen',
-      fallback: !stored,
-    };
+    const version = merged ?? record;
+    const stamp = stampOf(entry);
+    const state = new SessionState();
+    state.identity = identity;
+    // What was restored is as old as it was: a stamp of now would let it win over what came since.
+    const seen = found.other ? laterStamp(stamp, stampOf(found.other)) : stamp;
+    state.base = { record: version, stamp, seen, confirmed, acknowledged: source !== 'journal' };
+    state.source = standing === 'blind' ? 'unavailable' : source;
+    state.born = stored ? 0 : born;
+    state.cookie = stored && born !== 0 ? 'set' : 'keep';
+    state.maxAge = version.maxAge;
+    state.login = version.login;
+    state.force = merged !== undefined;
+    state.named = orphaned ? identity : undefined;
+    state.orphan = orphaned ?? false;
+    state.blind = standing !== 'seen';
+    state.fallback = !stored;
     if (orphaned && !merged) this.#parts.store.adopted(identity.key);
-    return new Session(state, this.#parts.actions, fieldsOf(merged ?? record));
+    return new Session(state, this.#parts.actions, fieldsOf(version));
   }
 
   /** What another version has that this one lacks, to be saved. */
@@ -198,7 +193,7 @@ export class Opening {
   /** A blind write whose session is not there: its data goes on under a new id, because no id is ever adopted. */
   #adopted(identity: SealedIdentity, record: SessionRecord): Session {
     const marks = { source: 'journal', named: identity, orphan: true, force: true, fallback: true } as const;
-    return new Session({ ...newState(), ...marks }, this.#parts.actions, fieldsOf(record));
+    return new Session(Object.assign(new SessionState(), marks), this.#parts.actions, fieldsOf(record));
   }
 }
 

@@ -29,79 +29,53 @@ export interface Patience {
   at: number;
 }
 
-/** What happened to a session, for the manager to act on. No I/O. */
-export interface SessionState {
-  identity: SealedIdentity | undefined;
-  base: Base | undefined;
-  source: SessionSource;
-  mark: Mark;
+/**
+ * What happened to a session, for the manager to act on; as it begins, a session that nobody has yet. No I/O. A class,
+ * because V8 may come to make literals old from the start, and they would keep whole requests with them.
+ */
+export class SessionState {
+  identity: SealedIdentity | undefined = undefined;
+  base: Base | undefined = undefined;
+  source: SessionSource = 'new';
+  mark: Mark = 'live';
   /** The `born` of the token: wall-clock ms, or 0 where the store has the session. */
-  born: number;
+  born = 0;
   /** What the request came with, where it was verified. */
-  token: string | undefined;
+  token: string | undefined = undefined;
   /** The request's token was made with the first secret. */
-  tokenCurrent: boolean;
+  tokenCurrent = true;
   /** What the response must do with the cookie. */
-  cookie: 'keep' | 'set' | 'clear';
+  cookie: 'keep' | 'set' | 'clear' = 'keep';
   /** Called when `cookie` or `fallback` may have changed. */
-  announce: () => void;
+  announce: () => void = silently;
   /** Write even if nothing changed. */
-  force: boolean;
-  maxAge: number | undefined;
-  login: Login | undefined;
+  force = false;
+  maxAge: number | undefined = undefined;
+  login: Login | undefined = undefined;
   /** The list of the user's sessions does not say yet what has become of this one. */
-  unlisted: boolean;
+  unlisted = false;
   /** The key under which that list has it, where it has moved since. */
-  movedFrom: string | undefined;
+  movedFrom: string | undefined = undefined;
   /** The app itself asked for it, outside a request. */
-  byApp: boolean;
+  byApp = false;
   /** Begins as one of too many: it lives briefly, until it comes back. */
-  brief: boolean;
+  brief = false;
   /** What the cookie named, where that is not this session: an orphan's old id, or one that nothing was found under. */
-  named: SealedIdentity | undefined;
+  named: SealedIdentity | undefined = undefined;
   /** The data are an orphan's, which may only live on under a new id; or it is merged into them. */
-  orphan: boolean;
+  orphan = false;
   /** A record under a key that is not held here: nothing is written and no cookie is set. */
-  refused: boolean;
+  refused = false;
   /** Nobody has seen what the store holds: changes only add what is missing there. */
-  blind: boolean;
+  blind = false;
   /** A write of this session went to the journal, or could be kept nowhere. */
-  fallback: boolean;
+  fallback = false;
   /** What all commits of one request share: how long they have waited for the store in vain, ms. */
-  readonly patience: Patience;
+  patience: Patience = { spent: 0, at: -Infinity };
   /** Commits of one session come one after the other: each starts from what the one before has made of it. */
-  turn: Promise<unknown> | undefined;
+  turn: Promise<unknown> | undefined = undefined;
 }
 
 function silently(): void {
   // Nobody listens yet.
-}
-
-/** A session that nobody has yet. */
-export function newState(): SessionState {
-  return {
-    identity: undefined,
-    base: undefined,
-    source: 'new',
-    mark: 'live',
-    born: 0,
-    token: undefined,
-    tokenCurrent: true,
-    cookie: 'keep',
-    announce: silently,
-    force: false,
-    maxAge: undefined,
-    login: undefined,
-    unlisted: false,
-    movedFrom: undefined,
-    byApp: false,
-    brief: false,
-    named: undefined,
-    orphan: false,
-    refused: false,
-    blind: false,
-    fallback: false,
-    patience: { spent: 0, at: -Infinity },
-    turn: undefined,
-  };
 }

@@ -1,5 +1,6 @@
 import type { RedisArgument } from 'redis';
 import type { Clock, Timer } from '../clock.js';
+import { Bag } from './bag.js';
 import { type Reason, StoreFault } from './fault.js';
 import { redisFault } from './redis-faults.js';
 
@@ -77,35 +78,30 @@ const WATCH_EVERY = 250;
 const SILENCE_ALLOWED = 1_000;
 const MAX_PENDING = 10_000;
 
-interface Sent {
-  readonly at: number;
-}
-
 /** Commands that were sent over one connection and are not answered yet. Times are monotonic ms. */
 class Pending {
-  readonly #commands = new Set<Sent>();
+  /** When each was sent. */
+  readonly #commands = new Bag<number>();
   #lastReply = 0;
 
   get size(): number {
     return this.#commands.size;
   }
 
-  send(at: number): Sent {
+  /** Returns the place to settle. */
+  send(at: number): number {
     if (this.size === 0) this.#lastReply = at;
-    const sent = { at };
-    this.#commands.add(sent);
-    return sent;
+    return this.#commands.put(at);
   }
 
-  settle(sent: Sent, at: number): void {
-    this.#commands.delete(sent);
+  settle(place: number, at: number): void {
+    this.#commands.take(place);
     this.#lastReply = at;
   }
 
   /** One server answers in order: what counts is its last answer. Of several it is the command that waits longest. */
   silentSince(several: boolean): number {
-    const [oldest] = this.#commands;
-    return several && oldest ? oldest.at : this.#lastReply;
+    return several && this.size > 0 ? Math.min(...this.#commands) : this.#lastReply;
   }
 }
 
