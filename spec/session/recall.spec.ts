@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import { Recall } from '../../src/session/recall.js';
+import { decodeRecord, encodeRecord, type SessionRecord } from '../../src/session/record.js';
+import { recordEntry, Stamps } from '../../src/store/entry.js';
+import { Vault, type VerifiedToken } from '../../src/vault/vault.js';
+import { newSecret } from '../support/app.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const MINUTE = 60_000;
+
+describe('what is remembered of tokens and records', () => {
+  const clock = new ManualClock();
+  const stamps = new Stamps(clock);
+  const vault = new Vault({ secrets: [newSecret()], cookieName: 'session', prefix: 'sess:' }, clock);
+  let recall: Recall;
+  beforeEach(() => {
+    recall = new Recall(clock);
+  });
+  afterEach(() => recall.clear());
+
+  const recordOf = (text: string): SessionRecord => {
+    const meta = { c: 1, a: 0, u: 1, i: null, x: 2 };
+    const record = decodeRecord(`${JSON.stringify(meta)}\n${text}`);
+    if (!record) throw new Error('no record');
+    return record;
+  };
+  const one = (
+    text = '{"a":1}',
+  ): { token: string; verified: VerifiedToken; entry: Buffer; record: SessionRecord } => {
+    const token = vault.issue(vault.newIdentity(), 0);
+    const verified = vault.verify(token);
+    if (typeof verified === 'string') throw new Error(verified);
+    const record = recordOf(text);
+    return { token, verified, entry: recordEntry(stamps.next(), Buffer.from(encodeRecord(record))), record };
+  };
+  const keep = ({ token, verified, entry, record }: ReturnType<typeof one>): void =>
+    recall.keep(token, verified, entry, record);
+
+  it('is the claims of a token, and the record of exactly those bytes', () => {
+    const known = one();
+    keep(known);
+    expect(recall.token(known.token)).to.equal(known.verified);
+    expect(recall.opened(known.token, Buffer.from(known.entry))?.record).to.equal(known.record);
+  });
+
+  it('says nothing of any other bytes, be they of the same stamp', () => {
+    const known = one();
+    keep(known);
+    for (let at = 0; at < known.entry.length; at += 1) {
+      const other = Buffer.from(known.entry);
+      other.writeUInt8((other[at] ?? 0) ^ 1, at);
+      expect(recall.opened(known.token, other), `byte ${at}`).to.equal(undefined);
+    }
+    expect(recall.opened(known.token, known.entry.subarray(0, -1))).to.equal(undefined);
+  });
+
+  it('does not change with the buffer that it was read from', () => {
+    const known = one();
+    const packet = Buffer.from(known.entry);
+    keep({ ...known, entry: packet });
+    packet.fill(0);
+    expect(recall.opened(known.token, known.entry)?.record).to.equal(known.record);
+    expect(recall.opened(known.token, packet)).to.equal(undefined);
+  });
+
+  it('says nothing of one session under the token of another', () => {
+    const [mine, theirs] = [one(), one()];
+    keep(mine);
+    keep(theirs);
+    expect(recall.opened(mine.token, theirs.entry)).to.equal(undefined);
+  });
+
+  it('is a newer version once that was written, and only of a token that is known', () => {
+    const [known, newer, stranger] = [one(), one('{"a":2}'), one()];
+    keep(known);
+    recall.renew(known.token, newer.entry, newer.record);
+    expect(recall.opened(known.token, known.entry)).to.equal(undefined);
+    expect(recall.opened(known.token, newer.entry)?.record).to.equal(newer.record);
+    recall.renew(stranger.token, stranger.entry, stranger.record);
+    expect(recall.token(stranger.token)).to.equal(undefined);
+  });
+
+  it('is nothing after an end', () => {
+    const known = one();
+    keep(known);
+    recall.forget(known.token);
+    expect(recall.token(known.token)).to.equal(undefined);
+    expect(recall.size).to.equal(0);
+  });
+
+  it('stays while it is used, and goes when nobody has come back for two minutes', async () => {
+    const [used, unused] = [one(), one()];
+    keep(used);
+    keep(unused);
+    for (let turn = 0; turn < 5; turn += 1) {
+      await clock.advance(MINUTE / 2);
+      expect(recall.token(used.token)).to.equal(used.verified);
+    }
+    expect(recall.token(unused.token)).to.equal(undefined);
+    await clock.advance(2 * MINUTE);
+    expect(recall.size).to.equal(0);
+    expect(clock.timers, 'timers of nothing').to.equal(0);
+  });
+
+  it('takes no more memory than it may, however many come, and loses first who came first', () => {
+    const text = JSON.stringify({ fill: 'x'.repeat(20_000) });
+    const all = Array.from({ length: 1_000 }, () => one(text));
+    for (const each of all) keep(each);
+    const kept = all.filter(({ token }) => recall.token(token) !== undefined);
+    expect(recall.size).to.be.within(80, 200);
+    expect(kept.length).to.be.at.least(80);
+    expect(kept.at(-1)).to.equal(all.at(-1));
+    expect(kept).to.not.include(all[0]);
+  });
+});
