@@ -4,7 +4,7 @@ import type { SealedIdentity } from '../vault/vault.js';
 import { Draft, openRecord } from './draft.js';
 import { type Saving, type SavingParts, tierOf } from './saving.js';
 import type { Session } from './session.js';
-import type { SessionState } from './state.js';
+import { SessionState } from './state.js';
 
 /**
  * Regenerate (ASVS 7.2.4): first the old id ends, then the new one begins; in an outage the second waits for the first.
@@ -27,7 +27,7 @@ export class Moving {
     const stamp = stamps.next(state.base?.seen);
     const { blind } = state;
     // Whoever logs in blindly may be somebody else than the cookie's last user: nothing of that session comes along.
-    const from = blind ? { ...state, blind: false, base: undefined } : state;
+    const from = blind ? Object.assign(new SessionState(), state, { blind: false, base: undefined }) : state;
     const record = lifetime.recordFor(from, fields, stamp, true);
     const draft = new Draft(drafts, { identity, record, stamp, since: undefined, touchOnly: false });
     const write = { identity, draft, fields, moves: true, touchOnly: false };
