@@ -1,21 +1,16 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../clock.js';
-import {
-  bodyOf,
-  type Entry,
-  KIND_RECORD,
-  recordEntry,
-  type Stamp,
-  stampBytes,
-  stampOf,
-} from '../store/entry.js';
+import { bodyOf, type Entry, HEADER_BYTES, KIND_RECORD, type Stamp } from '../store/entry.js';
 import type { Keyring, SecretKeys } from './keyring.js';
 
 const FORMAT = 1;
 const KID_BYTES = 3;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const ENVELOPE_BYTES = 1 + KID_BYTES + NONCE_BYTES + TAG_BYTES;
+const HEAD_BYTES = 1 + KID_BYTES;
+const ENVELOPE_BYTES = HEAD_BYTES + NONCE_BYTES + TAG_BYTES;
+const STAMP_BYTES = HEADER_BYTES - 1;
+const CONTEXT = Buffer.from('record\0');
 const CIPHER = 'aes-256-gcm';
 
 export type Opened =
@@ -32,54 +27,86 @@ const UNDECRYPTABLE: Opened = { opened: false, because: 'undecryptable' };
 export class Sealer {
   readonly #keyring: Keyring;
   readonly #clock: Clock;
-  readonly #prefix: string;
+  /** What follows the store key. */
+  readonly #place: Buffer;
+  readonly #keys = new WeakMap<Buffer, KeyObject>();
 
   constructor(keyring: Keyring, clock: Clock, prefix: string) {
     this.#keyring = keyring;
     this.#clock = clock;
-    this.#prefix = prefix;
+    this.#place = Buffer.from(`\0${prefix}`);
   }
 
+  /** The entry has memory of its own: it may be kept as it is. */
   seal(id: Buffer, storeKey: string, stamp: Stamp, text: string): Entry {
     const keys = this.#keyring.current;
-    const head = Buffer.concat([Buffer.of(FORMAT), keys.kid]);
+    const entry = Buffer.allocUnsafeSlow(HEADER_BYTES + ENVELOPE_BYTES + Buffer.byteLength(text));
+    entry[0] = KIND_RECORD;
+    entry.write(stamp, 1, 'hex');
+    const body = bodyOf(entry);
+    body[0] = FORMAT;
+    keys.kid.copy(body, 1);
     const nonce = this.#clock.bytes(NONCE_BYTES);
-    const cipher = createCipheriv(CIPHER, sessionKey(keys, id), nonce, { authTagLength: TAG_BYTES });
-    cipher.setAAD(this.#context(head, storeKey, stamp));
-    const sealed = [cipher.update(text, 'utf8'), cipher.final()];
-    return recordEntry(stamp, Buffer.concat([head, nonce, ...sealed, cipher.getAuthTag()]));
+    nonce.copy(body, HEAD_BYTES);
+    const cipher = createCipheriv(CIPHER, this.#keyFor(keys, id), nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(this.#context(entry, storeKey));
+    cipher.update(text, 'utf8').copy(body, HEAD_BYTES + NONCE_BYTES);
+    // In this mode there is nothing left to come, and not before this is the tag known.
+    cipher.final();
+    cipher.getAuthTag().copy(body, body.length - TAG_BYTES);
+    return entry;
   }
 
   /** One answer for every way of not opening (ASVS 11.2.5); nothing is used before the tag is checked. */
   open(id: Buffer, storeKey: string, entry: Entry, counts = true): Opened {
     const body = bodyOf(entry);
     if (entry[0] !== KIND_RECORD || body.length < ENVELOPE_BYTES || body[0] !== FORMAT) return UNDECRYPTABLE;
-    const head = body.subarray(0, 1 + KID_BYTES);
-    const keys = this.#keyring.find(head.subarray(1));
+    const keys = this.#keyring.find(body.subarray(1, HEAD_BYTES));
     if (!keys) return { opened: false, because: 'unknown-key' };
-    const text = this.#decrypt(sessionKey(keys, id), body, this.#context(head, storeKey, stampOf(entry)));
+    const text = this.#decrypt(this.#keyFor(keys, id), body, this.#context(entry, storeKey));
     if (text === undefined) return UNDECRYPTABLE;
     if (counts) this.#keyring.count(keys, 'records', this.#clock.wall());
     return { opened: true, text, current: keys === this.#keyring.current };
   }
 
   #decrypt(key: KeyObject, body: Buffer, context: Buffer): string | undefined {
-    const nonce = body.subarray(1 + KID_BYTES, 1 + KID_BYTES + NONCE_BYTES);
+    const nonce = body.subarray(HEAD_BYTES, HEAD_BYTES + NONCE_BYTES);
     const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(context);
     decipher.setAuthTag(body.subarray(body.length - TAG_BYTES));
-    const sealed = body.subarray(1 + KID_BYTES + NONCE_BYTES, body.length - TAG_BYTES);
+    const sealed = body.subarray(HEAD_BYTES + NONCE_BYTES, body.length - TAG_BYTES);
     try {
-      return Buffer.concat([decipher.update(sealed), decipher.final()]).toString('utf8');
+      const opened = decipher.update(sealed);
+      decipher.final();
+      return opened.toString('utf8');
     } catch {
       return undefined;
     }
   }
 
-  /** Every part but the prefix has a fixed length, so no two contexts share their bytes. */
-  #context(head: Buffer, storeKey: string, stamp: Stamp): Buffer {
-    const fixed = Buffer.concat([Buffer.of(KIND_RECORD), head, stampBytes(stamp)]);
-    return Buffer.concat([Buffer.from('record\0'), fixed, Buffer.from(`${storeKey}\0${this.#prefix}`)]);
+  /** Known again for as long as somebody holds this very id. */
+  #keyFor(keys: SecretKeys, id: Buffer): KeyObject {
+    if (keys !== this.#keyring.current) return sessionKey(keys, id);
+    const known = this.#keys.get(id);
+    if (known) return known;
+    const key = sessionKey(keys, id);
+    this.#keys.set(id, key);
+    return key;
+  }
+
+  /** `record ‖ 0 ‖ kind ‖ format ‖ kid ‖ stamp ‖ store key ‖ 0 ‖ prefix`: all but the last have a fixed length, so no two share their bytes. */
+  #context(entry: Entry, storeKey: string): Buffer {
+    const context = Buffer.allocUnsafe(
+      CONTEXT.length + 1 + HEAD_BYTES + STAMP_BYTES + storeKey.length + this.#place.length,
+    );
+    let at = CONTEXT.copy(context);
+    context[at] = KIND_RECORD;
+    at += 1;
+    at += entry.copy(context, at, HEADER_BYTES, HEADER_BYTES + HEAD_BYTES);
+    at += entry.copy(context, at, 1, HEADER_BYTES);
+    at += context.write(storeKey, at, 'latin1');
+    this.#place.copy(context, at);
+    return context;
   }
 }
 
