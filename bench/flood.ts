@@ -78,7 +78,7 @@ async function main(requests: number): Promise<void> {
   const other = session(options);
   const found = await Promise.all(tokens.map(async token => other.manager.load(token)));
   console.log(
-    `users whose last write is in Redis: ${found.filter(each => each?.step === 2).length} of ${USERS}`,
+    `users whose last write is in Redis: ${found.filter(each => each?.['step'] === 2).length} of ${USERS}`,
   );
   await Promise.all([sessions.close(), other.close()]);
   await redis.stop();

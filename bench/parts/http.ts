@@ -201,7 +201,14 @@ async function sample(
     performance.now(),
   ];
   const shot = { port, cookies: file, writing, seconds, connections: CONNECTIONS };
-  const { requests, p50, p99, seconds: took } = await shoot(generator, shot);
+  const {
+    requests,
+    p50,
+    p99,
+    seconds: took,
+  } = await shoot(generator, shot).catch((error: unknown) => {
+    throw new Error(contestant.label, { cause: error });
+  });
   const cpu = (await app.ask<number>('cpuMs')) - cpuBefore;
   const busy = cpu / (performance.now() - began);
   const after = await witness.look();

@@ -26,7 +26,7 @@ export interface OutageRun {
   readonly freeze: Freeze;
 }
 
-/** Who waited when Redis froze. Waiting is half the deadline and more. */
+/** Who waited when Redis froze. */
 export interface Freeze {
   /** From the freeze until both circuits were open, ms. */
   readonly openedAfter: number;
@@ -42,7 +42,8 @@ export interface OutageResult {
 }
 
 const USERS = 32;
-const WAITING = 125;
+/** Of the deadline (250 ms). Who is let go when a circuit opens has waited for less, and a busy machine keeps people waiting too. */
+const WAITING = { before: 125, after: 225 } as const;
 const BYTES = 300;
 
 export async function outage({ quick }: Wishes): Promise<OutageResult> {
@@ -116,7 +117,8 @@ function judge(samples: Awaited<ReturnType<typeof watch>>, { app, marks, phase, 
   const opened = openings.at(-1)?.at ?? marks.thawed;
   const waiting = samples.at
     .map((at, index) => ({ at, ms: samples.ms[index] ?? 0 }))
-    .filter(({ at, ms }) => ms >= WAITING && at + ms >= marks.frozen && at < marks.thawed);
+    .filter(({ at, ms }) => at + ms >= marks.frozen && at < marks.thawed)
+    .filter(({ at, ms }) => ms >= (at < opened ? WAITING.before : WAITING.after));
   const freeze = {
     openedAfter: opened - marks.frozen,
     before: waiting.filter(({ at }) => at < opened).length,

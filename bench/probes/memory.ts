@@ -33,7 +33,8 @@ function memory(): number {
 }
 
 async function open({ url, options }: { url: string; options: SessionOptions }): Promise<void> {
-  sessions = sessionsAt(url, options);
+  // A machine that is busy must not pass for a Redis that is away.
+  sessions = sessionsAt(url, { deadline: 10_000, ...options });
   for (const event of ['store:degraded', 'store:recovered'] as const)
     sessions.events.on(event, () => tell(event));
   await sessions.ready();
@@ -58,7 +59,6 @@ async function shadow({ count, bytes, strict }: Fill & { strict: boolean }): Pro
   before = memory();
   await fill({ count, bytes });
   const weight = (await settled()) - before;
-  // A machine that was too busy to answer in time has been taken for a Redis that is away.
   if (strict && sessions.stats().store.mode !== 'healthy')
     throw new Error('there was an outage that nobody had ordered');
   const { items, bytes: counted } = sessions.stats().store.shadow;

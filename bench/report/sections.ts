@@ -57,8 +57,11 @@ export const SECTIONS: Readonly<Record<string, (results: Results) => string | un
 
 function machines(results: Results): string {
   const runs = Object.entries(results);
-  const lines = runs.map(([part, { day, commit, seconds, quick, pinned }]) => {
-    const doubts = [quick ? '**a rehearsal**' : '', pinned ? '' : 'on no core of their own'].filter(Boolean);
+  const lines = runs.map(([part, { day, commit, seconds, quick, pinned, load }]) => {
+    const busy = load > 0.5 ? `while others worked on the machine (load ${load.toFixed(1)})` : '';
+    const doubts = [quick ? '**a rehearsal**' : '', busy, pinned ? '' : 'on no core of their own'].filter(
+      Boolean,
+    );
     return `- \`${part}\`: ${[day, `commit ${commit}`, `${whole(seconds)} s`, ...doubts].join(', ')}`;
   });
   const { http } = results;
@@ -125,7 +128,7 @@ function startRow(secret: string, { koa, imported, constructed, ready }: Start):
   return [secret, ...[koa, imported, constructed, ready].map(short)];
 }
 
-/** Of the system that this one succeeds, as its own documentation gave them: ms. */
+/** Of the system that this one succeeds, as they were given: ms. */
 const BEFORE = { create: '2 to 5', load: '1 to 3', save: '2 to 4' } as const;
 
 function managerTable({ manager }: Results): string | undefined {

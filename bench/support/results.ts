@@ -38,5 +38,14 @@ export function readResults(file: string): Results {
 }
 
 export function keepResult(file: string, name: PartName, record: object): void {
-  writeFileSync(file, `${JSON.stringify({ ...readResults(file), [name]: record }, undefined, 1)}\n`);
+  const text = JSON.stringify({ ...readResults(file), [name]: record }, (_, value: unknown) =>
+    rounded(value),
+  );
+  // A line for each thing that was measured, so that a diff can be read.
+  writeFileSync(file, `${text.replaceAll(/(?<=[[,])(?=\{|"\w+":\{"day")/g, '\n')}\n`);
+}
+
+/** More digits than these say nothing. */
+function rounded(value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(5)) : value;
 }

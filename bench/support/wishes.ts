@@ -14,7 +14,7 @@ export const PARTS = [
 ] as const;
 export type PartName = (typeof PARTS)[number];
 
-export const DEFAULT_JSON = join(tmpdir(), 'koa-resilient-session-bench.json');
+const DEFAULT_JSON = join(tmpdir(), 'koa-resilient-session-bench.json');
 
 /** What the command line asks for. */
 export interface Wishes {
