@@ -20,7 +20,7 @@ function most(goal: string, values: readonly number[], bound: number): Goal {
 }
 
 /** Each goal, what was measured, over all cells from the worst to the best, and whether the worst meets it. */
-export function goalsSection(results: Results): string {
+export function goalsSection(results: Results): string | undefined {
   const goals = [
     ...httpGoals(results),
     ...outageGoals(results),
@@ -32,6 +32,7 @@ export function goalsSection(results: Results): string {
   ];
   // What was not measured has met nothing, and missed nothing.
   const known = goals.filter(({ measured }) => /\d/.test(measured));
+  if (known.length === 0) return undefined;
   const rows = known.map(({ goal, measured, met }) => [goal, measured, met ? 'met' : '**not met**']);
   return table(['Goal', 'Measured', 'Met'], rows);
 }

@@ -1,12 +1,14 @@
 import type { Results } from '../support/results.js';
 import { SECTIONS } from './sections.js';
 
-/** The page with the tables that these results make, each between its two marks. What was not measured stays as it is. */
+const NOTHING = 'Not measured yet.';
+
+/** The page with the tables that these results make, each between its two marks. */
 export function pageWith(results: Results, page: string): string {
   let text = page;
   for (const [name, section] of Object.entries(SECTIONS)) {
-    const made = section(results);
-    if (made !== undefined && made !== '') text = replaced(text, name, made);
+    const made = section(results) ?? '';
+    text = replaced(text, name, made === '' ? NOTHING : made);
   }
   return text;
 }
