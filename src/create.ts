@@ -24,7 +24,7 @@ import { Stamps } from './store/entry.js';
 import { GuardedStore } from './store/guard.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
-import { connector } from './store/redis-client.js';
+import { connector, nodeRedisLoaded } from './store/redis-client.js';
 import type { RedisConnection } from './store/redis-link.js';
 import type { SessionStore } from './store/store.js';
 import { pseudonymOf } from './vault/token.js';
@@ -80,6 +80,7 @@ export function createSessions(options: SessionOptions | undefined, parts: Parts
   const vault = new Vault(config, clock);
   const usual = openStore(config, clock, parts.connect);
   const store = parts.store?.(usual) ?? usual;
+  const opening = parts.connect ? undefined : openingOf(config);
   const { journal, graveyard, shadow } = parts;
   const replaced = {
     ...(journal && { journal }),
@@ -91,7 +92,7 @@ export function createSessions(options: SessionOptions | undefined, parts: Parts
   const memory = config.store.kind === 'memory';
   const supervisor = new Supervisor(
     { ...config, ...(memory && { shadow: false }) },
-    { ...shared, ...checks, store, ...replaced },
+    { ...shared, ...checks, store, ...(opening && { opening }), ...replaced },
   );
   const manager = new Manager(config, { ...shared, store: supervisor, vault });
   config.warnings.forEach(warning => say(config.logger, 'warn', {}, warning));
@@ -174,6 +175,11 @@ function openStore(config: Config, clock: Clock, connect: Parts['connect']): Ses
   return new RedisStore({ prefix, ...limits }, clock, open);
 }
 
+/** Only a client that is made here has to be loaded. */
+function openingOf({ store }: Config): Promise<void> | undefined {
+  return store.kind === 'redis' && store.target.kind === 'options' ? nodeRedisLoaded() : undefined;
+}
+
 function observe(config: Config, clock: Clock): { events: SessionEvents; stats: StatsBook; emit: Emitter } {
   const listenerFailed = (event: string): void =>
     say(config.logger, 'error', { event }, 'a session event listener threw');
@@ -208,7 +214,7 @@ async function reportStart(
   supervisor: Supervisor,
   config: Config,
 ): Promise<void> {
-  if (config.store.kind === 'memory' || (await first).ok) return;
+  if (config.store.kind === 'memory' || (await first).ok || supervisor.snapshot().closed) return;
   const report = await supervisor.nextCanary(READY_WITHIN);
   if (report.ok) return;
   const fields = { reason: report.fault?.reason ?? 'other', detail: report.fault?.message };

@@ -121,7 +121,8 @@ function readGraph(): Graph {
 }
 
 function specifiers(file: string): string[] {
-  return [...source(file).matchAll(/^(?:import|export)[^;]*? from '([^']+)'/gm)].map(([, name = '']) => name);
+  const named = /^(?:import|export)[^;]*? from '([^']+)'|\bimport\('([^']+)'\)/gm;
+  return [...source(file).matchAll(named)].map(([, name, later]) => name ?? later ?? '');
 }
 
 function packagesOf(file: string): string[] {

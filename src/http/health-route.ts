@@ -1,4 +1,3 @@
-import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { HealthDetails, HealthReport } from '../observe/health.js';
 
@@ -22,15 +21,27 @@ export function createHealthRoute(
   path: string,
   authorize: HealthRouteOptions['authorize'],
 ): Middleware {
-  const router = new Router();
-  router.get(path, async ctx => {
+  const answer = async (ctx: Context): Promise<void> => {
     const report = source.health(ctx);
     const details = (await admitted(ctx, authorize)) ? { details: source.healthDetails() } : {};
     ctx.status = report.status === 'unhealthy' ? 503 : 200;
     ctx.set('Cache-Control', 'no-store');
     ctx.body = { ...report, ...details };
-  });
-  return router.routes() as Middleware;
+  };
+  return routed(path, answer);
+}
+
+/** The router is loaded by apps that have such a route, and beside the rest of their start (docs/decisions/0025). */
+function routed(path: string, answer: (ctx: Context) => Promise<void>): Middleware {
+  const loading = import('@koa/router').then(
+    ({ default: Router }) => new Router().get(path, answer).routes() as Middleware,
+  );
+  // Each request that comes here hears of it.
+  loading.catch(() => undefined);
+  return async (ctx, next) => {
+    const routes = await loading;
+    await routes(ctx, next);
+  };
 }
 
 async function admitted(ctx: Context, authorize: HealthRouteOptions['authorize']): Promise<boolean> {

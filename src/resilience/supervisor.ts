@@ -49,6 +49,8 @@ export interface SupervisorParts {
   readonly emit: Emit;
   readonly sealCheck: () => SealCheck;
   readonly pseudonymOf: (key: string) => string;
+  /** Until it resolves this process is busy with itself: nothing is asked, so that no budget is spent on that. */
+  readonly opening?: Promise<void>;
   readonly journal?: Journal;
   readonly graveyard?: Graveyard;
   readonly shadow?: Shadow;
@@ -83,6 +85,7 @@ export class Supervisor implements ResilientStore {
   readonly #totals = new LedgerBook();
   #offset: number | undefined;
   readonly #canary: ProbeParts;
+  #opening: Promise<unknown> | undefined;
   #closed = false;
 
   constructor(options: SupervisorOptions, parts: SupervisorParts) {
@@ -133,16 +136,17 @@ export class Supervisor implements ResilientStore {
     const troubled = (): boolean => this.#modes.mode.state === 'degraded';
     this.#canary = { ...shared, sealCheck: parts.sealCheck };
     this.#probe = new Probe(this.#canary, options.probe, troubled, report => this.#judge(report));
+    this.#opening = parts.opening?.then(() => (this.#opening = undefined));
   }
 
   /** Sends the first canary; the others follow by themselves. */
   start(): Promise<CanaryResult> {
-    return this.#probe.now();
+    return this.check();
   }
 
   /** A canary now. Never rejects. */
   check(): Promise<CanaryResult> {
-    return this.#probe.now();
+    return this.#opening ? this.#opening.then(() => this.#probe.now()) : this.#probe.now();
   }
 
   /** The next canary that is sent anyway, or the last one if none comes within `ms`. */
@@ -151,6 +155,7 @@ export class Supervisor implements ResilientStore {
   }
 
   lookup(key: string, waited = 0): Promise<Lookup> {
+    if (this.#opening) return this.#opening.then(() => this.lookup(key, waited));
     const budget = new Budget(this.#parts.clock, Math.max(0, this.#options.deadline - waited));
     return this.#traffic.serve(() => this.#reader.lookup(key, budget));
   }
@@ -179,6 +184,7 @@ export class Supervisor implements ResilientStore {
       this.#shadow.drop(key);
       this.#writer.adopted(key, 'superseded');
     }
+    if (this.#opening) await this.#opening;
     const budget = new Budget(clock, Math.max(0, this.#options.deadline - (intent?.waited ?? 0)));
     const now = clock.monotonic();
     const item: JournalItem = {

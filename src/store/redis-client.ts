@@ -1,8 +1,8 @@
-import { createClient, type RedisClientOptions, RESP_TYPES } from 'redis';
+import type { createClient, RedisClientOptions, RESP_TYPES } from 'redis';
 import type { Clock } from '../clock.js';
 import { StoreFault } from './fault.js';
 import { inspect, isForbidden } from './redis-facts.js';
-import type { RedisCommands, RedisConnection } from './redis-link.js';
+import type { RedisCommands, RedisConnection, ServerFacts } from './redis-link.js';
 
 /** A client, cluster or sentinel of node-redis that the app already has: duplicated, never taken over. */
 export interface GivenClient {
@@ -25,6 +25,10 @@ interface NodeRedis extends RedisCommands {
   sendCommand(firstKey: string, isReadonly: boolean, args: readonly string[]): Promise<unknown>;
 }
 
+interface NodeRedisPackage {
+  readonly createClient: typeof createClient;
+}
+
 /** A dead connection is replaced by {@link RedisLink}, never revived: so nothing can wait in it for a later server. */
 const NO_RECONNECT = false;
 
@@ -38,49 +42,106 @@ const CLIENT_SETTINGS = {
 /** Only RESP3 lets a server report changes on the connection itself; node-redis reports them to one listener or its cache. */
 const TRACKING_SETTINGS = { RESP: 3, emitInvalidate: true } as const;
 
+/** Never rejects: what keeps node-redis from being loaded keeps each connection from being opened, and is said there. */
+export async function nodeRedisLoaded(): Promise<void> {
+  await loadNodeRedis().catch(() => undefined);
+}
+
+/** In RESP3: a string of bytes, which node-redis would make text. */
+const BLOB_STRING: (typeof RESP_TYPES)['BLOB_STRING'] = 36;
+
 /** What opens connections to `target`: one after the other, each with a client of its own. */
 export function connector(target: RedisTarget, clock: Clock): () => RedisConnection {
   const refused = { tracking: !single(target) };
-  return () => openConnection(target, clock, refused);
+  return () => new NodeRedisConnection(target, clock, refused);
 }
 
-/** `refused.tracking`: the server will not report changes, or must not be asked to. Remembered for the next connection. */
-function openConnection(target: RedisTarget, clock: Clock, refused: { tracking: boolean }): RedisConnection {
-  const tracks = !refused.tracking;
-  const client = build(target, tracks);
-  const namespace = namespaceOf(target);
-  const commands = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
-  let connected = false;
-  client.on('connect', () => (connected = true));
-  const listeners: ((error: unknown) => void)[] = [];
-  const lost = (error: unknown): void => listeners.splice(0).forEach(listener => listener(error));
-  client.on('error', error => void (single(target) && lost(error)));
-  client.on('terminated', lost);
-  client.on('end', () => lost(new StoreFault('ambiguous', 'reset')));
-  return {
-    commands,
-    several: !single(target),
-    async connect() {
-      try {
-        await client.connect();
-        // Of its own changes this connection knows, and what it would be told of them could overtake what it learns.
-        if (tracks) await client.sendCommand(['CLIENT', 'TRACKING', 'ON', 'NOLOOP']);
-      } catch (error) {
-        if (tracks && isForbidden(error)) refused.tracking = true;
-        throw error;
-      }
-    },
-    inspect: counter => inspect(client, { counter, tracks, clock, whole: single(target) }),
-    usable: () => client.isOpen && client.isReady !== false,
-    onLost: listener => void listeners.push(listener),
-    onInvalidate: listener =>
-      void client.on('invalidate', key => listener(Buffer.isBuffer(key) ? unprefixed(key, namespace) : null)),
-    destroy: () => {
-      // Before it is connected a client only forgets that it was to connect, and does so all the same.
-      if (!connected) client.on('connect', () => quietly(client));
-      quietly(client);
-    },
-  };
+/** A client of its own, which is made when it connects: only then node-redis itself is loaded. */
+class NodeRedisConnection implements RedisConnection {
+  readonly several: boolean;
+  readonly #target: RedisTarget;
+  readonly #clock: Clock;
+  readonly #refused: { tracking: boolean };
+  readonly #tracks: boolean;
+  readonly #lost: ((error: unknown) => void)[] = [];
+  readonly #invalidated: ((key: string | null) => void)[] = [];
+  #opened: { readonly client: NodeRedis; readonly commands: RedisCommands } | undefined;
+  #connected = false;
+  #destroyed = false;
+
+  /** `refused.tracking`: the server will not report changes, or must not be asked to. Remembered for the next connection. */
+  constructor(target: RedisTarget, clock: Clock, refused: { tracking: boolean }) {
+    this.#target = target;
+    this.#clock = clock;
+    this.#refused = refused;
+    this.#tracks = !refused.tracking;
+    this.several = !single(target);
+  }
+
+  get commands(): RedisCommands {
+    return this.#open().commands;
+  }
+
+  async connect(): Promise<void> {
+    const client = await build(this.#target, this.#tracks);
+    // Given up meanwhile: what does not connect leaves nothing behind.
+    if (this.#destroyed) throw new StoreFault('not-applied', 'refused');
+    this.#opened = { client, commands: client.withTypeMapping({ [BLOB_STRING]: Buffer }) };
+    this.#listen(client);
+    try {
+      await client.connect();
+      // Of its own changes this connection knows, and what it would be told of them could overtake what it learns.
+      if (this.#tracks) await client.sendCommand(['CLIENT', 'TRACKING', 'ON', 'NOLOOP']);
+    } catch (error) {
+      if (this.#tracks && isForbidden(error)) this.#refused.tracking = true;
+      throw error;
+    }
+  }
+
+  async inspect(counter: string): Promise<ServerFacts> {
+    const how = { counter, tracks: this.#tracks, clock: this.#clock, whole: !this.several };
+    return inspect(this.#open().client, how);
+  }
+
+  usable(): boolean {
+    const client = this.#opened?.client;
+    return client?.isOpen === true && client.isReady !== false;
+  }
+
+  onLost(listener: (error: unknown) => void): void {
+    this.#lost.push(listener);
+  }
+
+  onInvalidate(listener: (key: string | null) => void): void {
+    this.#invalidated.push(listener);
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    const client = this.#opened?.client;
+    if (!client) return;
+    // Before it is connected a client only forgets that it was to connect, and does so all the same.
+    if (!this.#connected) client.on('connect', () => quietly(client));
+    quietly(client);
+  }
+
+  #listen(client: NodeRedis): void {
+    const namespace = namespaceOf(this.#target);
+    const lost = (error: unknown): void => this.#lost.splice(0).forEach(listener => listener(error));
+    client.on('connect', () => (this.#connected = true));
+    client.on('error', error => void (!this.several && lost(error)));
+    client.on('terminated', lost);
+    client.on('end', () => lost(new StoreFault('ambiguous', 'reset')));
+    client.on('invalidate', key => {
+      const name = Buffer.isBuffer(key) ? unprefixed(key, namespace) : null;
+      this.#invalidated.forEach(listener => listener(name));
+    });
+  }
+
+  #open(): { readonly client: NodeRedis; readonly commands: RedisCommands } {
+    if (!this.#opened) throw new StoreFault('not-applied', 'refused');
+    return this.#opened;
+  }
 }
 
 /** A cluster or sentinel reports errors of single nodes and goes on by itself. */
@@ -92,11 +153,12 @@ function isSentinel(client: object): boolean {
   return 'getSentinelNode' in client;
 }
 
-function build(target: RedisTarget, tracks: boolean): NodeRedis {
+async function build(target: RedisTarget, tracks: boolean): Promise<NodeRedis> {
   const settings = { ...CLIENT_SETTINGS, ...(tracks && TRACKING_SETTINGS) };
   if (target.kind === 'options') {
     const { socket, clientSideCache: _, ...rest } = target.options;
-    const client = createClient({
+    const { createClient: create } = await loadNodeRedis();
+    const client = create({
       ...rest,
       ...settings,
       socket: { ...socket, reconnectStrategy: NO_RECONNECT },
@@ -104,6 +166,17 @@ function build(target: RedisTarget, tracks: boolean): NodeRedis {
     return asNodeRedis(client);
   }
   return asNodeRedis(target.client.duplicate(overrides(target, settings)));
+}
+
+let loading: Promise<NodeRedisPackage> | undefined;
+
+/** It takes longer to load than all else that an app needs at its start, so it is loaded beside that (docs/decisions/0025). */
+function loadNodeRedis(): Promise<NodeRedisPackage> {
+  loading ??= import('redis').catch(() => {
+    loading = undefined;
+    throw new StoreFault('not-applied', 'other', 'the package "redis" (node-redis) could not be loaded');
+  });
+  return loading;
 }
 
 function overrides(target: RedisTarget & { kind: 'given' }, settings: object): Record<string, unknown> {
