@@ -14,6 +14,7 @@ import { start } from './parts/start.js';
 import { build } from './support/build.js';
 import { machine } from './support/machine.js';
 import { note } from './support/note.js';
+import { countOthers } from './support/others.js';
 import { type Findings, keepResult } from './support/results.js';
 import { type PartName, readWishes, type Wishes } from './support/wishes.js';
 
@@ -22,17 +23,19 @@ type Measure = { readonly [Name in PartName]: (wishes: Wishes) => Promise<Findin
 const MEASURE: Measure = { http, phases, scale, outage, memory, start, migration, manager };
 
 async function run(wishes: Wishes): Promise<void> {
+  const took: string[] = [];
   note('compiling');
   build();
   for (const name of wishes.parts) {
     note(name);
-    // Before it is measured: afterwards the load is its own.
     const where = await machine();
-    const began = performance.now();
+    const [began, others] = [performance.now(), countOthers()];
     const result = await MEASURE[name](wishes);
     const seconds = Math.round((performance.now() - began) / 1000);
-    keepResult(wishes.json, name, { ...where, quick: wishes.quick, seconds, result });
+    keepResult(wishes.json, name, { ...where, quick: wishes.quick, seconds, others: others(), result });
+    took.push(`${name} ${seconds} s`);
   }
+  note(took.join(', '));
 }
 
 /** Children end with this process, since they hear that it is gone. */

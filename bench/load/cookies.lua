@@ -8,6 +8,9 @@ function init(args)
     if writing < 10 then reads[#reads + 1] = wrk.format('GET', '/read', headers) end
     if writing > 0 then writes[#writes + 1] = wrk.format('GET', '/write', headers) end
   end
+  -- A short run over many sessions would always see the first of them.
+  math.randomseed(os.time())
+  turn = math.random(math.max(#reads, #writes))
 end
 
 function request()

@@ -35,7 +35,7 @@ const BYTES = 300;
 
 export async function migration({ quick }: Wishes): Promise<MigrationResult> {
   const runs: MigrationRun[] = [];
-  const sessions = quick ? 200 : 100_000;
+  const sessions = quick ? 200 : 50_000;
   for (let round = 0; round < (quick ? 1 : 3); round += 1)
     for (const live of quick ? [true] : [false, true]) runs.push(await drain(sessions, live, quick ? 1 : 5));
   return { runs };

@@ -12,7 +12,7 @@ export async function phases({ quick }: Wishes): Promise<PhasesResult> {
   const child = await Child.start('probes/phases.js', { core: 'app' });
   try {
     const sizes = quick ? [300] : [300, 2_048, 16_384];
-    const pace = quick ? { rounds: 1, ms: 20 } : { rounds: 9, ms: 200 };
+    const pace = quick ? { rounds: 1, ms: 20 } : { rounds: 7, ms: 150 };
     return { phases: await child.ask<Phase[]>('measure', { url: redis.url, sizes, pace }) };
   } finally {
     await child.stop();

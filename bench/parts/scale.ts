@@ -32,7 +32,7 @@ const HEAP = ['--max-old-space-size=12288'];
 
 export async function scale({ quick }: Wishes): Promise<ScaleResult> {
   const rounds = quick ? 1 : 5;
-  const times = quick ? 100 : 10_000;
+  const times = quick ? 100 : 5_000;
   const rows: ScaleRow[] = [];
   for (const where of ['redis', 'journal'] as const) {
     const lanes: Lane[] = [];

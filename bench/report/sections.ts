@@ -57,12 +57,10 @@ export const SECTIONS: Readonly<Record<string, (results: Results) => string | un
 
 function machines(results: Results): string {
   const runs = Object.entries(results);
-  const lines = runs.map(([part, { day, commit, seconds, quick, pinned, load }]) => {
-    const busy = load > 0.5 ? `while others worked on the machine (load ${load.toFixed(1)})` : '';
-    const doubts = [quick ? '**a rehearsal**' : '', busy, pinned ? '' : 'on no core of their own'].filter(
-      Boolean,
-    );
-    return `- \`${part}\`: ${[day, `commit ${commit}`, `${whole(seconds)} s`, ...doubts].join(', ')}`;
+  const lines = runs.map(([part, { day, commit, seconds, quick, pinned, others }]) => {
+    const doubts = [quick ? '**a rehearsal**' : '', pinned ? '' : 'on no core of their own'].filter(Boolean);
+    const facts = [day, `commit ${commit}`, `${whole(seconds)} s`, busyness(others), ...doubts];
+    return `- \`${part}\`: ${facts.join(', ')}`;
   });
   const { http } = results;
   const first = runs[0]?.[1];
@@ -73,6 +71,15 @@ function machines(results: Results): string {
       ]
     : [];
   return [`- Machine: ${first.machine}`, `- Versions: ${first.versions}`, ...load, ...lines].join('\n');
+}
+
+/** A share of one core that others cannot but use: the kernel's own work, and what measures. */
+const QUIET = 0.1;
+
+function busyness(others: number | undefined): string {
+  if (others === undefined) return 'while others may have worked on the machine';
+  const cores = `${others.toFixed(2)} of a core`;
+  return others > QUIET ? `**while others used ${cores}**` : `while others used ${cores}`;
 }
 
 function phasesTable(phases: readonly Phase[]): string {

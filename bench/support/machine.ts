@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { findRedis } from '../../spec/support/find-redis.js';
 import { PINS } from './cores.js';
 
@@ -11,8 +11,6 @@ export interface Machine {
   readonly machine: string;
   readonly versions: string;
   readonly pinned: boolean;
-  /** How many processes wanted to run in the minute before. */
-  readonly load: number;
 }
 
 const ROOT = new URL('../../', import.meta.url);
@@ -30,7 +28,6 @@ export async function machine(): Promise<Machine> {
     machine: `${all.length} × ${all[0]?.model.trim() ?? 'unknown'}, ${memory} GiB, ${process.platform} ${process.arch}`,
     versions: versions.filter(text => text !== undefined).join(', '),
     pinned: PINS,
-    load: loadavg()[0] ?? 0,
   };
 }
 

@@ -26,6 +26,8 @@ export interface Findings {
 export type Run<Name extends keyof Findings> = Machine & {
   readonly quick: boolean;
   readonly seconds: number;
+  /** So many cores were busy with what others did on this machine meanwhile; none: nobody counted. */
+  readonly others?: number;
   readonly result: Findings[Name];
 };
 

@@ -40,7 +40,7 @@ const NPM_LINES: Readonly<Record<string, { readonly step: string } | { readonly 
   'npm run model': { step: 'npm run model' },
   'npm run simulate -- --seeds 1000': { step: 'npm run simulate -- --seeds 1000' },
   'npm run bench': {
-    because: 'numbers from a shared CI machine mean nothing, and it takes forty minutes',
+    because: 'numbers from a shared CI machine mean nothing, and it takes half an hour',
   },
 };
 
