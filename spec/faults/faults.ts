@@ -42,28 +42,51 @@ async function living(hosts: readonly AppProcess[], subject: Subject): Promise<A
   return [...kept, ...(await Promise.all(fresh))];
 }
 
+/** Stories mostly wait, so two go on at once, each with processes and a Redis of its own. */
+const LANES = 2;
+
+/** What came of it; `undefined`: the lab itself failed. */
+type Outcome = Row | undefined;
+
 async function run({ scenarios, subject }: Wishes): Promise<number> {
-  const rows: Row[] = [];
-  let hosts: AppProcess[] = [];
-  let broken = 0;
-  for (const scenario of scenarios) {
-    hosts = await living(hosts, subject);
-    try {
-      const row = await play(scenario, subject, hosts);
-      rows.push(row);
-      console.log(summary(row));
-      if (breaches(row).length > 0) row.notes.forEach(note => console.log(`    ${note}`));
-    } catch (error) {
-      broken += 1;
-      console.log(
-        `${scenario.name.padEnd(20)} the lab failed: ${error instanceof Error ? error.stack : String(error)}`,
-      );
+  const outcomes = new Map<Scenario, Outcome>();
+  const lane = async (waiting: Scenario[]): Promise<void> => {
+    let hosts: AppProcess[] = [];
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      hosts = await living(hosts, subject);
+      outcomes.set(next, await attempt(next, subject, hosts));
     }
+  };
+  const together = scenarios.filter(({ alone }) => !alone);
+  await Promise.all(Array.from({ length: LANES }, () => lane(together)));
+  await lane(scenarios.filter(({ alone }) => alone));
+  return report(scenarios, outcomes, subject);
+}
+
+async function attempt(scenario: Scenario, subject: Subject, hosts: AppProcess[]): Promise<Outcome> {
+  try {
+    const row = await play(scenario, subject, hosts);
+    console.log(summary(row));
+    if (breaches(row).length > 0) row.notes.forEach(note => console.log(`    ${note}`));
+    return row;
+  } catch (error) {
+    const said = error instanceof Error ? error.stack : String(error);
+    console.log(`${scenario.name.padEnd(20)} the lab failed: ${said}`);
+    return undefined;
   }
+}
+
+/** Resolves with the exit code. */
+function report(
+  scenarios: readonly Scenario[],
+  outcomes: ReadonlyMap<Scenario, Outcome>,
+  subject: Subject,
+): number {
+  const rows = scenarios.map(scenario => outcomes.get(scenario)).filter(row => row !== undefined);
   console.log(`\n${table(rows, subject)}\n\n${legend(rows)}\n`);
   const failing = rows.filter(row => breaches(row).length > 0).length;
   console.log(`${rows.length - failing} of ${scenarios.length} faults held, or are documented`);
-  if (broken > 0) return 2;
+  if (rows.length < scenarios.length) return 2;
   // The peer is here to be compared, not to pass.
   return failing > 0 && subject === 'library' ? 1 : 0;
 }

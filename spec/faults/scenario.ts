@@ -34,4 +34,6 @@ export interface Scenario {
   readonly long?: boolean;
   /** The fault is one of this library's own parts: nothing to compare. */
   readonly libraryOnly?: boolean;
+  /** It is about the processor, too: nothing else is played meanwhile. */
+  readonly alone?: boolean;
 }

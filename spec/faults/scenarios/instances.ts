@@ -141,6 +141,7 @@ const SPOILED: readonly Scenario[] = [
     },
     end: restart,
     libraryOnly: true,
+    alone: true,
   },
   {
     name: 'stall',
@@ -148,6 +149,7 @@ const SPOILED: readonly Scenario[] = [
     begin: ({ lab }) => lab.a.app.order({ act: 'stall', ms: 1_500 }),
     hold: 200,
     end: () => undefined,
+    alone: true,
   },
   {
     name: 'stall-outage',
@@ -159,6 +161,7 @@ const SPOILED: readonly Scenario[] = [
       await traffic.leave();
     },
     end: restart,
+    alone: true,
   },
 ];
 
