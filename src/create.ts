@@ -96,7 +96,7 @@ export function createSessions(options: SessionOptions | undefined, parts: Parts
   );
   const manager = new Manager(config, { ...shared, store: supervisor, vault });
   config.warnings.forEach(warning => say(config.logger, 'warn', {}, warning));
-  return assemble(config, { clock, events, stats, emit, supervisor, manager });
+  return assemble(config, { clock, events, stats, emit, supervisor, manager, opening });
 }
 
 /** The route at `path` (default `/health/session`): see docs/operations.md for every field. */
@@ -121,11 +121,14 @@ interface Assembly {
   readonly emit: Emitter;
   readonly supervisor: Supervisor;
   readonly manager: Manager;
+  /** Resolves once what this process has to load is loaded. */
+  readonly opening: Promise<void> | undefined;
 }
 
 type Emitter = <N extends EventName>(name: N, payload: EventPayloads[N]) => void;
 
-function assemble(config: Config, { clock, events, stats, emit, supervisor, manager }: Assembly): Sessions {
+function assemble(config: Config, assembly: Assembly): Sessions {
+  const { clock, events, stats, emit, supervisor, manager, opening } = assembly;
   const underWay = new UnderWay();
   const warnInsecure = once(() => say(config.logger, 'warn', {}, INSECURE));
   const middleware = createMiddleware(
@@ -133,7 +136,7 @@ function assemble(config: Config, { clock, events, stats, emit, supervisor, mana
     { manager, clock, emit, underWay, warnInsecure },
   );
   const first = supervisor.start();
-  const ready = once(() => keepAwake(becomeReady(first, supervisor, clock)));
+  const ready = once(() => keepAwake(becomeReady(first, { supervisor, clock, opening })));
   void reportStart(first, supervisor, config);
   const close = once(() => keepAwake(closeAll(manager, supervisor, underWay, clock)));
   const readStats = (): Stats => stats.read(supervisor.snapshot(), manager.rotation.report());
@@ -224,9 +227,9 @@ async function reportStart(
 
 async function becomeReady(
   first: Promise<CanaryResult>,
-  supervisor: Supervisor,
-  clock: Clock,
+  { supervisor, clock, opening }: Pick<Assembly, 'supervisor' | 'clock' | 'opening'>,
 ): Promise<void> {
+  await opening;
   const late = clock.monotonic() + READY_WITHIN;
   let report = await first;
   while (!report.ok && clock.monotonic() < late && !supervisor.snapshot().closed) {
