@@ -68,6 +68,14 @@ describe('operations under deadlines', () => {
     ]);
   });
 
+  it('leave no timer once they are answered, after the end', async () => {
+    watch(250, new Promise(resolve => clock.after(20, () => resolve('answered'))));
+    waits.close();
+    expect(clock.timers).to.equal(2);
+    await clock.advance(20);
+    expect(clock.timers).to.equal(0);
+  });
+
   it('do not begin with nothing left', async () => {
     let begun = false;
     const late = new Budget(clock, 10);

@@ -50,7 +50,6 @@ export class SimulatedConnection implements RedisConnection {
       reset: () => this.down.send(() => this.#lose(new SocketClosedUnexpectedlyError())),
     };
     this.commands = {
-      incr: key => this.#send({ name: 'incr', key: String(key) }),
       getRange: (key, _, end) => this.#send({ name: 'get', key: String(key), end }),
       exists: key => this.#send({ name: 'exists', key: String(key) }),
       evalSha: (_, script) => this.#send({ name: 'swap', script: this.#script(script, false), whole: false }),

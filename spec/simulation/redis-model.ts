@@ -7,7 +7,6 @@ import { EPOCH } from './time.js';
 export type Command =
   | { readonly name: 'hello' }
   | { readonly name: 'inspect'; readonly counter: string }
-  | { readonly name: 'incr'; readonly key: string }
   | { readonly name: 'get'; readonly key: string; readonly end: number }
   | { readonly name: 'exists'; readonly key: string }
   | { readonly name: 'swap'; readonly script: Script; readonly whole: boolean };
@@ -175,8 +174,6 @@ export class RedisModel {
         return { value: 'OK' };
       case 'inspect':
         return { value: this.#inspection(command.counter) };
-      case 'incr':
-        return this.#guarded(() => this.#increase(command.key));
       case 'get':
         return this.#get(client, command.key, command.end);
       case 'exists':

@@ -154,6 +154,11 @@ export class Circuit {
     this.#hold = undefined;
   }
 
+  /** The end: no timer stays behind. */
+  release(): void {
+    this.#waits.close();
+  }
+
   /**
    * Opens where this failure was one too many. A failure of an operation that began before the circuit last opened or
    * closed does not come here: it says nothing about now.

@@ -25,12 +25,16 @@ export class Budget {
   /** As {@link Waits.bound}, for one operation alone. With nothing left it does not begin. */
   bound<T>(operation: () => Promise<T>): Promise<T> {
     if (this.left <= 0) return Promise.reject(new StoreFault('not-applied', 'timeout'));
-    return new Waits(this.#clock).bound(operation, this);
+    const waits = new Waits(this.#clock);
+    waits.close();
+    return waits.bound(operation, this);
   }
 }
 
 class Wait {
   readonly until: number;
+  /** In the bag; `undefined`: it is over. */
+  place: number | undefined;
   readonly #reject: (error: StoreFault) => void;
 
   constructor(until: number, reject: (error: StoreFault) => void) {
@@ -52,6 +56,7 @@ export class Waits {
   readonly #waits = new Bag<Wait>();
   #timer: Timer | undefined;
   #due = Infinity;
+  #closed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -63,15 +68,16 @@ export class Waits {
    */
   bound<T>(operation: () => Promise<T>, { until }: Budget): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const place = this.#waits.put(new Wait(until, reject));
+      const wait = new Wait(until, reject);
+      wait.place = this.#waits.put(wait);
       if (until < this.#due) this.#arm(until);
       operation().then(
         answer => {
-          this.#waits.take(place);
+          this.#end(wait);
           resolve(answer);
         },
         (error: unknown) => {
-          this.#waits.take(place);
+          this.#end(wait);
           reject(error);
         },
       );
@@ -80,7 +86,32 @@ export class Waits {
 
   /** Nobody waits any longer. */
   abandon(): void {
-    for (const wait of this.#waits) wait.expire();
+    for (const wait of this.#waits) this.#expire(wait);
+  }
+
+  /** From now on no timer outlives those who wait. */
+  close(): void {
+    this.#closed = true;
+    this.#rest();
+  }
+
+  #expire(wait: Wait): void {
+    this.#end(wait);
+    wait.expire();
+  }
+
+  #end(wait: Wait): void {
+    if (wait.place === undefined) return;
+    this.#waits.take(wait.place);
+    wait.place = undefined;
+    if (this.#closed) this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#waits.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#due = Infinity;
   }
 
   #arm(due: number): void {
@@ -92,16 +123,15 @@ export class Waits {
   /** After a stall of the event loop timers run before the replies that are already here: then those are read first. */
   #ring(): void {
     const stalled = this.#clock.monotonic() - this.#due > STALLED;
-    if (stalled) this.#timer = this.#clock.after(CATCH_UP, () => this.#expire());
-    else this.#expire();
+    if (stalled) this.#timer = this.#clock.after(CATCH_UP, () => this.#expireDue());
+    else this.#expireDue();
   }
 
-  /** Who has expired stays here until the store answers or the connection is given up, and never hears of it twice. */
-  #expire(): void {
+  #expireDue(): void {
     const now = this.#clock.monotonic();
     let next = Infinity;
     for (const wait of this.#waits) {
-      if (wait.until <= now) wait.expire();
+      if (wait.until <= now) this.#expire(wait);
       else next = Math.min(next, wait.until);
     }
     this.#timer = undefined;

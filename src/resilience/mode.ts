@@ -78,6 +78,12 @@ export class ModeSwitch {
     this.#emit('store:recovered', { outageMs: Math.round(ms), ...this.#ledger.close() });
   }
 
+  /** The end: no timer stays behind. */
+  release(): void {
+    this.read.release();
+    this.write.release();
+  }
+
   #opened(circuit: Circuit, fault: StoreFault): void {
     const broken = fault.writeOnly ? [this.write] : [this.read, this.write];
     const news = new Set([circuit, ...broken]);

@@ -252,6 +252,7 @@ export class Supervisor implements ResilientStore {
     await new Budget(this.#parts.clock, bound)
       .bound(async () => this.#parts.store.close?.())
       .catch(() => undefined);
+    this.#modes.release();
   }
 
   get left(): LeftBehind {

@@ -2,6 +2,7 @@ import type { createClient, RedisClientOptions, RESP_TYPES } from 'redis';
 import type { Clock } from '../clock.js';
 import { StoreFault } from './fault.js';
 import { inspect, isForbidden } from './redis-facts.js';
+import { type RawClient, rawCommands } from './redis-commands.js';
 import type { RedisCommands, RedisConnection, ServerFacts } from './redis-link.js';
 
 /** A client, cluster or sentinel of node-redis that the app already has: duplicated, never taken over. */
@@ -20,7 +21,8 @@ interface NodeRedis extends RedisCommands {
   on(event: string, listener: (error: unknown) => void): unknown;
   readonly isOpen: boolean;
   readonly isReady?: boolean;
-  withTypeMapping(mapping: Record<number, unknown>): RedisCommands;
+  incr(key: string): Promise<unknown>;
+  withTypeMapping(mapping: Record<number, unknown>): RedisCommands & RawClient;
   sendCommand(args: readonly string[]): Promise<unknown>;
   sendCommand(firstKey: string, isReadonly: boolean, args: readonly string[]): Promise<unknown>;
 }
@@ -86,7 +88,7 @@ class NodeRedisConnection implements RedisConnection {
     const client = await build(this.#target, this.#tracks);
     // Given up meanwhile: what does not connect leaves nothing behind.
     if (this.#destroyed) throw new StoreFault('not-applied', 'refused');
-    this.#opened = { client, commands: client.withTypeMapping({ [BLOB_STRING]: Buffer }) };
+    this.#opened = { client, commands: this.#commandsOf(client) };
     this.#listen(client);
     try {
       await client.connect();
@@ -96,6 +98,13 @@ class NodeRedisConnection implements RedisConnection {
       if (this.#tracks && isForbidden(error)) this.#refused.tracking = true;
       throw error;
     }
+  }
+
+  #commandsOf(client: NodeRedis): RedisCommands {
+    const commands = client.withTypeMapping({ [BLOB_STRING]: Buffer });
+    // Only node-redis knows which of several servers a key belongs to.
+    const raw = !this.several && !Buffer.isBuffer(keyPrefixOf(this.#target));
+    return raw ? rawCommands(commands, namespaceOf(this.#target)) : commands;
   }
 
   async inspect(counter: string): Promise<ServerFacts> {
@@ -194,9 +203,13 @@ function overrides(target: RedisTarget & { kind: 'given' }, settings: object): R
 
 /** What node-redis itself puts before each key that is sent. It reports changes under the names that the server knows. */
 function namespaceOf(target: RedisTarget): string {
-  const options: unknown = target.kind === 'options' ? target.options : Reflect.get(target.client, 'options');
-  const prefix = isObject(options) ? options['keyPrefix'] : undefined;
+  const prefix = keyPrefixOf(target);
   return typeof prefix === 'string' || Buffer.isBuffer(prefix) ? prefix.toString() : '';
+}
+
+function keyPrefixOf(target: RedisTarget): unknown {
+  const options: unknown = target.kind === 'options' ? target.options : Reflect.get(target.client, 'options');
+  return isObject(options) ? options['keyPrefix'] : undefined;
 }
 
 function unprefixed(key: Buffer, namespace: string): string {

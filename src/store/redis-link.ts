@@ -6,11 +6,10 @@ import { redisFault } from './redis-faults.js';
 
 /** The few commands that the library sends. Client, cluster, sentinel and pool of node-redis all have them. */
 export interface RedisCommands {
-  getRange(key: RedisArgument, start: number, end: number): Promise<unknown>;
-  exists(key: RedisArgument): Promise<unknown>;
-  incr(key: RedisArgument): Promise<unknown>;
-  evalSha(sha: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
-  eval(script: string, options: { keys: RedisArgument[]; arguments: RedisArgument[] }): Promise<unknown>;
+  getRange(key: string, start: number, end: number): Promise<unknown>;
+  exists(key: string): Promise<unknown>;
+  evalSha(sha: string, options: { keys: string[]; arguments: RedisArgument[] }): Promise<unknown>;
+  eval(script: string, options: { keys: string[]; arguments: RedisArgument[] }): Promise<unknown>;
 }
 
 /** One connection's life: from `connect` to the first error. A link never reuses a client that has failed. */
