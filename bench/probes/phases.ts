@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/clock.js';
 import { type Config, readOptions } from '../../src/options.js';
 import { Supervisor } from '../../src/resilience/supervisor.js';
-import { persistent, serialise } from '../../src/session/data.js';
+import { Fields } from '../../src/session/fields.js';
+import { Nested, showNested } from '../../src/session/nested.js';
 import {
   dataOf,
   decodeRecord,
   encodeRecord,
-  fieldsOf,
+  fieldsIn,
   type SessionRecord,
   stampChanges,
 } from '../../src/session/record.js';
@@ -40,7 +41,7 @@ const MINUTE = 60_000;
 function recordOf(bytes: number): SessionRecord {
   const now = clock.wall();
   const text = JSON.stringify(shopper(1, bytes));
-  const content = { fields: fieldsOf({ text }), maxAge: undefined };
+  const content = { fields: fieldsIn(text), maxAge: undefined };
   const [idle, absolute] = [now + MINUTE, now + MINUTE];
   const known = stampChanges(undefined, content, stamps.next(), 0);
   return {
@@ -51,8 +52,18 @@ function recordOf(bytes: number): SessionRecord {
     absolute,
     maxAge: undefined,
     stamps: known,
-    text,
+    fields: fieldsIn(text),
   };
+}
+
+/** As a session shows them. */
+function shown(fields: Fields): object {
+  const target = {};
+  for (const [key, field] of fields) {
+    if (field instanceof Nested) showNested(target, key, field);
+    else Reflect.set(target, key, field);
+  }
+  return target;
 }
 
 /** What is done to every record, in the order in which a request does it. */
@@ -62,8 +73,8 @@ function sealed(bytes: number, pace: Pace): Phase[] {
   const identity = vault.newIdentity();
   const token = vault.issue(identity, 0);
   const entry = vault.seal(identity, stamps.next(), text);
-  const data = dataOf(record);
-  const changed = JSON.stringify({ ...data, count: 1 });
+  const session = shown(record.fields);
+  const changed = Object.assign(shown(record.fields), { count: 1 });
   const stamp = stamps.next();
   const phase = (name: string, what: string, work: () => void): Phase => ({
     phase: name,
@@ -75,17 +86,14 @@ function sealed(bytes: number, pace: Pace): Phase[] {
     phase('token', 'a cookie is verified', () => use(verified(token).key)),
     phase('open', 'an entry is opened', () => use(opened(identity, entry))),
     phase('parse', 'its text becomes data', () => use(Object.keys(parsed(text)))),
-    phase('compare', 'the data are serialised, to see whether they changed', () =>
-      use(serialise(persistent(data), config.maxDataBytes)),
+    phase('show', 'data become the properties of a session', () => use(Object.keys(shown(record.fields)))),
+    phase('compare', 'the session is looked through, to see whether anything changed', () =>
+      use(String(record.fields.fit(session))),
     ),
     phase('serialise', 'what changed is stamped, and the record written as text', () => {
-      const known = stampChanges(
-        record,
-        { fields: fieldsOf({ text: changed }), maxAge: undefined },
-        stamp,
-        0,
-      );
-      use(encodeRecord({ ...record, text: changed, stamps: known }));
+      const fields = Fields.from(changed, record.fields, config.maxDataBytes);
+      const known = stampChanges(record, { fields, maxAge: undefined }, stamp, 0);
+      use(encodeRecord({ ...record, fields, stamps: known }));
     }),
     phase('seal', 'the text is sealed', () => use(vault.seal(identity, stamps.next(), text))),
   ];

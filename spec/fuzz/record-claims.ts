@@ -1,7 +1,13 @@
 import { inspect } from 'node:util';
 import * as fc from './fast-check.js';
 import { persistent, serialise, type SessionJson } from '../../src/session/data.js';
-import { dataOf, decodeRecord, encodeRecord, type SessionRecord } from '../../src/session/record.js';
+import {
+  dataOf,
+  decodeRecord,
+  encodeRecord,
+  type SessionRecord,
+  fieldsIn,
+} from '../../src/session/record.js';
 import { decodeIndex, encodeIndex } from '../../src/session/user-index.js';
 import { isStamp, type Stamp } from '../../src/store/entry.js';
 import { type RecordFields, recordTextOf } from '../vectors/format-1.js';
@@ -45,7 +51,7 @@ const records: fc.Arbitrary<SessionRecord> = fc
     const names = [...Object.keys(data), ...removed];
     const stamped = names.map((key, at) => [key, stampAt(stamps, choices[at % choices.length])] as const);
     const text = serialise(data, MAX_BYTES);
-    return { created, login, used, idle, absolute, maxAge, stamps: new Map(stamped), text };
+    return { created, login, used, idle, absolute, maxAge, stamps: new Map(stamped), fields: fieldsIn(text) };
   });
 
 /** Something that looks like the first line of a record, or did once. */
@@ -123,9 +129,9 @@ function plain({ stamps, ...record }: SessionRecord): string {
   return inspect(same, { depth: 5, sorted: true, maxArrayLength: null, maxStringLength: null });
 }
 
-function fieldsOf({ login, maxAge, stamps, text, ...times }: SessionRecord): RecordFields {
+function fieldsOf({ login, maxAge, stamps, fields, ...times }: SessionRecord): RecordFields {
   const named = login ? { ...login, label: login.label ?? null } : null;
-  return { ...times, login: named, maxAge: maxAge ?? null, stamps: [...stamps], data: text };
+  return { ...times, login: named, maxAge: maxAge ?? null, stamps: [...stamps], data: fields.text };
 }
 
 /** All that the layers above rely on. */

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createClient, RESP_TYPES } from 'redis';
 import { systemClock } from '../../src/clock.js';
 import type { SessionOptions } from '../../src/options.js';
-import { encodeRecord } from '../../src/session/record.js';
+import { encodeRecord, fieldsIn } from '../../src/session/record.js';
 import { recordEntry, Stamps, stampOf, bodyOf } from '../../src/store/entry.js';
 import { Vault } from '../../src/vault/vault.js';
 import { newSecret, openSite, type Site, type Visitor } from '../support/app.js';
@@ -168,7 +168,7 @@ describe('who writes to Redis', () => {
       absolute: now + 60_000,
       maxAge: undefined,
       stamps: new Map(),
-      text: '{"role":"admin"}',
+      fields: fieldsIn('{"role":"admin"}'),
     });
     await admin.set(`sess:${identity.key}`, vault.seal(identity, new Stamps(clock).next(), text));
     const visitor = site.app.visitor();

@@ -4,7 +4,7 @@ import {
   dataOf,
   decodeRecord,
   encodeRecord,
-  fieldsOf,
+  fieldsIn,
   type SessionRecord,
   stampChanges,
 } from '../../src/session/record.js';
@@ -31,8 +31,8 @@ describe('merging two versions of a session', () => {
       maxAge: undefined,
     };
     const { maxAge } = { ...(base ?? times), ...at };
-    const changes = stampChanges(base, { fields: fieldsOf({ text }), maxAge }, stamps.next(), 0);
-    return { ...(base ?? times), stamps: changes, text, ...at };
+    const changes = stampChanges(base, { fields: fieldsIn(text), maxAge }, stamps.next(), 0);
+    return { ...(base ?? times), stamps: changes, fields: fieldsIn(text), ...at };
   }
 
   function merge(theirs: SessionRecord, ours: SessionRecord, policy: MergePolicy = 'keys'): SessionRecord {
@@ -82,10 +82,10 @@ describe('merging two versions of a session', () => {
   it('lets a key without a time of its own only add what is missing', () => {
     const blind: SessionRecord = {
       ...start,
-      text: '{"a":"blind","new":1}',
+      fields: fieldsIn('{"a":"blind","new":1}'),
       stamps: stampChanges(
         undefined,
-        { fields: fieldsOf({ text: '{"a":"blind","new":1}' }), maxAge: undefined },
+        { fields: fieldsIn('{"a":"blind","new":1}'), maxAge: undefined },
         ZERO_STAMP,
         0,
       ),
@@ -141,7 +141,7 @@ describe('merging two versions of a session', () => {
 
   it('forgets the stamp of a key that was removed long ago', () => {
     const removed = changed(start, { b: 1 });
-    const content = { fields: fieldsOf({ text: '{"b":1}' }), maxAge: undefined };
+    const content = { fields: fieldsIn('{"b":1}'), maxAge: undefined };
     expect(stampChanges(removed, content, stamps.next(), 0).has('a')).to.equal(true);
     expect(stampChanges(removed, content, stamps.next(), Number.MAX_SAFE_INTEGER).has('a')).to.equal(false);
   });

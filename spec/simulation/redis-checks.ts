@@ -85,7 +85,7 @@ export class RedisChecks implements Observer {
       history.violated(`${life.name}: Redis was given a record that does not open`);
       return;
     }
-    history.note('redis', `${life.name} put ${stampOf(script.entry)} ${record.text}`);
+    history.note('redis', `${life.name} put ${stampOf(script.entry)} ${record.fields.text}`);
     if (life.stored.tombstone) history.violated(`${life.name}: a record replaced a tombstone in Redis (P3)`);
     this.#contents(life, record);
     this.#ttl(life, record, script);
@@ -97,7 +97,7 @@ export class RedisChecks implements Observer {
   #contents(life: Life, record: SessionRecord): void {
     const { history } = this.#book;
     const { stamps } = life.stored;
-    if (!record.text.includes(`"owner":"${life.owner}"`))
+    if (!record.fields.text.includes(`"owner":"${life.owner}"`))
       history.violated(`${life.name}: its key holds the data of another session`);
     if (record.absolute !== life.absolute || record.created !== life.created)
       history.violated(

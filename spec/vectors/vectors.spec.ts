@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { KeyObject } from 'node:crypto';
 import { decodeBook, encodeBook } from '../../src/session/rotation.js';
 import { decodeIndex, encodeIndex, type UserIndex } from '../../src/session/user-index.js';
-import { decodeRecord, encodeRecord, type SessionRecord } from '../../src/session/record.js';
+import { decodeRecord, encodeRecord, type SessionRecord, fieldsIn } from '../../src/session/record.js';
 import {
   isEntry,
   isStamp,
@@ -237,7 +237,7 @@ function recordOf({ login, maxAge, stamps, data, ...times }: format.RecordFields
     login: login === null ? undefined : { ...login, label: login.label ?? undefined },
     maxAge: maxAge ?? undefined,
     stamps: new Map(stamps.map(([key, stamp]) => [key, asStamp(stamp)])),
-    text: data,
+    fields: fieldsIn(data),
   };
 }
 

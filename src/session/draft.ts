@@ -95,7 +95,7 @@ export class Draft {
   #seal(record: SessionRecord, stamp: Stamp): Entry {
     const { vault, maxDataBytes, maxRecordBytes } = this.#parts;
     const text = encodeRecord(record);
-    if (exceeds(record.text, maxDataBytes) || exceeds(text, maxRecordBytes)) {
+    if (exceeds(record.fields.text, maxDataBytes) || exceeds(text, maxRecordBytes)) {
       const rule = `maxDataBytes (${maxDataBytes} bytes), or as much again for when its keys changed`;
       throw new SessionError('DATA_TOO_LARGE', `session data exceeds ${rule}`);
     }
@@ -129,7 +129,7 @@ function exceeds(text: string, bytes: number): boolean {
 function same(a: SessionRecord, b: SessionRecord): boolean {
   if (a === b) return true;
   const meta = a.idle === b.idle && a.used === b.used && a.absolute === b.absolute && a.maxAge === b.maxAge;
-  if (!meta || a.text !== b.text || a.stamps.size !== b.stamps.size) return false;
+  if (!meta || a.fields.text !== b.fields.text || a.stamps.size !== b.stamps.size) return false;
   for (const [key, stamp] of a.stamps) if (b.stamps.get(key) !== stamp) return false;
   return true;
 }

@@ -9,18 +9,20 @@ export type Field = string | number | boolean | null | Nested;
  */
 export class Fields {
   static readonly none = new Fields(new Map(), '{}');
+  /** All of them as JSON. */
+  readonly text: string;
   readonly #fields: ReadonlyMap<string, Field>;
-  #text: string | undefined;
 
-  private constructor(fields: ReadonlyMap<string, Field>, text?: string) {
+  private constructor(fields: ReadonlyMap<string, Field>, text = jsonOfAll(fields)) {
     this.#fields = fields;
-    this.#text = text;
+    this.text = text;
   }
 
   /** `data`: what JSON made of `text`. */
   static of(data: object, text: string): Fields {
-    const fields = Object.entries(data).map(([key, value]) => [key, fieldOf(value)] as const);
-    return new Fields(new Map(fields), text);
+    const fields = new Map<string, Field>();
+    for (const [key, value] of Object.entries(data)) fields.set(key, fieldOf(value));
+    return new Fields(fields, text);
   }
 
   /** The data that `source` holds. What is as in `known` is taken from there. Throws as `serialise` does. */
@@ -34,11 +36,6 @@ export class Fields {
     const found = new Fields(fields);
     refuseLarge(found.text, maxBytes);
     return found;
-  }
-
-  /** All of them as JSON. */
-  get text(): string {
-    return (this.#text ??= `{${Array.from(this.#fields, ([key, field]) => `${JSON.stringify(key)}:${jsonOf(field)}`).join()}}`);
   }
 
   has(key: string): boolean {
@@ -119,4 +116,11 @@ function fieldOf(value: unknown): Field {
 
 function jsonOf(field: Field): string {
   return field instanceof Nested ? field.text : JSON.stringify(field);
+}
+
+function jsonOfAll(fields: ReadonlyMap<string, Field>): string {
+  let json = '';
+  for (const [key, field] of fields)
+    json += `${json === '' ? '' : ','}${JSON.stringify(key)}:${jsonOf(field)}`;
+  return `{${json}}`;
 }

@@ -1,7 +1,7 @@
 import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import type { Stamp } from '../store/entry.js';
 import type { Fields } from './fields.js';
-import { loginTime, type SessionRecord, stampChanges, withFields } from './record.js';
+import { loginTime, type SessionRecord, stampChanges } from './record.js';
 import { type NewcomerOptions, Newcomers } from './newcomers.js';
 import type { SessionState } from './state.js';
 
@@ -65,7 +65,7 @@ export class Lifetime {
     const moves = !base || touch || base.maxAge !== state.maxAge;
     const idle = idleTimeout === false ? null : Math.min(now + idleTimeout, absolute);
     const forget = now - this.#options.maxOutage - ALLOWED_SKEW;
-    const meta = {
+    return {
       created: base?.created ?? now,
       login: state.login,
       used: moves ? now : base.used,
@@ -73,8 +73,8 @@ export class Lifetime {
       absolute,
       maxAge: state.maxAge,
       stamps: stampChanges(base, { fields, maxAge: state.maxAge }, stamp, forget, state.blind),
+      fields,
     };
-    return withFields(meta, fields);
   }
 
   /** Whether a session that is about to begin is one of too many, which live briefly until they come back. */

@@ -2,7 +2,7 @@ import { laterStamp, type Stamp, ZERO_STAMP } from '../store/entry.js';
 import { persistent, serialise, type SessionJson } from './data.js';
 import {
   dataOf,
-  fieldsOf,
+  fieldsIn,
   type KeyStamps,
   loginTime,
   MAX_AGE_KEY,
@@ -66,7 +66,7 @@ export function conflictingKeys(theirs: SessionRecord, ours: SessionRecord, sinc
   return keys;
 }
 
-type Versioned = Pick<SessionRecord, 'text' | 'maxAge' | 'stamps'>;
+type Versioned = Pick<SessionRecord, 'fields' | 'maxAge' | 'stamps'>;
 
 function contentOf(
   theirs: SessionRecord,
@@ -75,8 +75,8 @@ function contentOf(
   stamp: Stamp,
 ): Versioned {
   if (policy === 'latest') {
-    const { stamps, text, maxAge } = lastChange(ours.stamps) > lastChange(theirs.stamps) ? ours : theirs;
-    return { stamps, text, maxAge };
+    const { stamps, fields, maxAge } = lastChange(ours.stamps) > lastChange(theirs.stamps) ? ours : theirs;
+    return { stamps, fields, maxAge };
   }
   const merged = byKey(theirs, ours);
   if (policy === 'keys') return merged;
@@ -109,18 +109,19 @@ function byKey(theirs: SessionRecord, ours: SessionRecord): Versioned {
     else if (Object.hasOwn(mine, key)) data.set(key, mine[key]);
     else data.delete(key);
   }
-  return { stamps: withinBounds(stamps, data), text: JSON.stringify(Object.fromEntries(data)), maxAge };
+  const fields = fieldsIn(JSON.stringify(Object.fromEntries(data)));
+  return { stamps: withinBounds(stamps, data), fields, maxAge };
 }
 
 /** What the app's own policy decided: keys that it left as the later change has them keep their stamps. */
 function decided(merged: Versioned, text: string, stamp: Stamp): Versioned {
-  const before = fieldsOf(merged);
-  const after = fieldsOf({ text });
+  const before = merged.fields;
+  const after = fieldsIn(text);
   const stamps = new Map(merged.stamps);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     if (!before.agrees(after, key)) stamps.set(key, stamp);
   }
-  return { ...merged, stamps: withinBounds(stamps, after), text };
+  return { ...merged, stamps: withinBounds(stamps, after), fields: after };
 }
 
 function lastChange(stamps: KeyStamps): Stamp {

@@ -10,7 +10,7 @@ import { Fields } from './fields.js';
 import type { Lifetime } from './lifetime.js';
 import { KEY_BY_KEY, mergeRecords } from './merge.js';
 import type { Recall } from './recall.js';
-import { decodeRecord, fieldsOf, type SessionRecord } from './record.js';
+import { decodeRecord, type SessionRecord } from './record.js';
 import { Session, type SessionActions } from './session.js';
 import { SessionState } from './state.js';
 
@@ -179,7 +179,7 @@ export class Opening {
     state.blind = standing !== 'seen';
     state.fallback = !stored;
     if (orphaned && !merged) this.#parts.store.adopted(identity.key);
-    return new Session(state, this.#parts.actions, fieldsOf(version));
+    return new Session(state, this.#parts.actions, version.fields);
   }
 
   /** What another version has that this one lacks, to be saved. */
@@ -187,13 +187,13 @@ export class Opening {
     const opened = openRecord(this.#parts.vault, identity, other);
     if (typeof opened === 'string') return undefined;
     const merged = mergeRecords(record, opened, KEY_BY_KEY, ZERO_STAMP);
-    return merged.text === record.text ? undefined : merged;
+    return merged.fields.text === record.fields.text ? undefined : merged;
   }
 
   /** A blind write whose session is not there: its data goes on under a new id, because no id is ever adopted. */
   #adopted(identity: SealedIdentity, record: SessionRecord): Session {
     const marks = { source: 'journal', named: identity, orphan: true, force: true, fallback: true } as const;
-    return new Session(Object.assign(new SessionState(), marks), this.#parts.actions, fieldsOf(record));
+    return new Session(Object.assign(new SessionState(), marks), this.#parts.actions, record.fields);
   }
 }
 

@@ -16,7 +16,7 @@ export class Opened {
   }
 
   get weight(): number {
-    return this.#entry.length + this.record.text.length * COPIES;
+    return this.#entry.length + this.record.fields.text.length * COPIES;
   }
 
   is(entry: Entry): boolean {

@@ -5,7 +5,7 @@ import { isStamp, type Stamp, stampTime, ZERO_STAMP } from '../store/entry.js';
 /** When each top-level key last changed. A removed key keeps its stamp, so that a merge cannot bring it back. */
 export type KeyStamps = ReadonlyMap<string, Stamp>;
 
-/** What is sealed: the data as its own JSON text, and everything that decides about it. Times are wall-clock ms. */
+/** What is sealed: the data, and everything that decides about it. Times are wall-clock ms. */
 export interface SessionRecord {
   readonly created: number;
   /** Versions that differ here never merge. */
@@ -17,7 +17,7 @@ export interface SessionRecord {
   /** The session's own idle timeout in ms, where the app set `maxAge`. */
   readonly maxAge: number | undefined;
   readonly stamps: KeyStamps;
-  readonly text: string;
+  readonly fields: Fields;
 }
 
 /** Who is logged in, as the app has said. */
@@ -48,17 +48,16 @@ interface Meta {
 const SEPARATOR = '\n';
 
 export function encodeRecord(record: SessionRecord): string {
-  const { created: c, login, used: u, idle: i, absolute: x, maxAge, stamps, text } = record;
+  const { created: c, login, used: u, idle: i, absolute: x, maxAge, stamps, fields } = record;
   const common = mostFrequent(stamps);
-  const present = fieldsOf(record);
-  const others = [...stamps].filter(([key, stamp]) => stamp !== common || !present.has(key));
+  const others = [...stamps].filter(([key, stamp]) => stamp !== common || !fields.has(key));
   const meta: Meta = { c, a: loginTime(record), u, i, x };
   if (login) meta.n = login.user;
   if (login?.label !== undefined) meta.l = login.label;
   if (maxAge !== undefined) meta.m = maxAge;
   if (common) meta.s = common;
   if (others.length > 0) meta.k = Object.fromEntries(others);
-  return JSON.stringify(meta) + SEPARATOR + text;
+  return JSON.stringify(meta) + SEPARATOR + fields.text;
 }
 
 /** `undefined` for text that this library did not write. */
@@ -79,7 +78,7 @@ export function decodeRecord(plain: string): SessionRecord | undefined {
     absolute: meta.x,
     maxAge: meta.m,
     stamps,
-    text,
+    fields: Fields.of(data, text),
   };
 }
 
@@ -90,34 +89,18 @@ export function loginTime({ login }: Pick<SessionRecord, 'login'>): number {
 
 /** The data of a record, its keys inert: `__proto__` is nothing but a name. */
 export function dataOf(record: SessionRecord): SessionJson {
-  const data = parse(record.text);
+  const data = parse(record.fields.text);
   return isObject(data) ? data : {};
 }
 
-const fields = new WeakMap<object, Fields>();
-
-/** The data of a record key by key. */
-export function fieldsOf(record: Pick<SessionRecord, 'text'>): Fields {
-  const known = fields.get(record);
-  if (known) return known;
-  const data = parse(record.text);
-  const read = isObject(data) ? Fields.of(data, record.text) : Fields.none;
-  fields.set(record, read);
-  return read;
-}
-
-/** A record with these as its data. */
-export function withFields(record: Omit<SessionRecord, 'text'>, data: Fields): SessionRecord {
-  const whole = { ...record, text: data.text };
-  fields.set(whole, data);
-  return whole;
+/** The data that are written as `text`; none, where that is no JSON of an object. */
+export function fieldsIn(text: string): Fields {
+  const data = parse(text);
+  return isObject(data) ? Fields.of(data, text) : Fields.none;
 }
 
 /** What the app can change of a session. */
-export interface Content {
-  readonly fields: Fields;
-  readonly maxAge: number | undefined;
-}
+export type Content = Pick<SessionRecord, 'fields' | 'maxAge'>;
 
 /** The key under which the change of `maxAge` is stamped. It is reserved, so no data can have it. */
 export const MAX_AGE_KEY = 'maxAge';
@@ -134,7 +117,7 @@ export function stampChanges(
   forget: number,
   blind = false,
 ): KeyStamps {
-  const before = base ? fieldsOf(base) : Fields.none;
+  const before = base?.fields ?? Fields.none;
   const after = content.fields;
   const stamps = new Map<string, Stamp>();
   const change = (key: string): void => {

@@ -8,7 +8,6 @@ import { Draft, type DraftParts } from './draft.js';
 import { Fields } from './fields.js';
 import type { Lifetime } from './lifetime.js';
 import type { Recall } from './recall.js';
-import { fieldsOf } from './record.js';
 import { rebase, type Session } from './session.js';
 import type { SessionState } from './state.js';
 
@@ -234,7 +233,7 @@ export class Saving {
 
 /** The data that a session started from. */
 function knownTo({ base }: SessionState): Fields {
-  return base ? fieldsOf(base.record) : Fields.none;
+  return base?.record.fields ?? Fields.none;
 }
 
 /** Keeping a cookie does not make a bot a user: its session must have been in the store. */

@@ -4,7 +4,7 @@ import { SessionError } from '../errors.js';
 import { persistent, type SessionJson } from './data.js';
 import type { Field, Fields } from './fields.js';
 import { Nested, showNested } from './nested.js';
-import { fieldsOf, type SessionRecord } from './record.js';
+import type { SessionRecord } from './record.js';
 import type { SessionSource, SessionState } from './state.js';
 
 /**
@@ -253,7 +253,7 @@ export function isReserved(key: string): boolean {
 
 /** After a merge: the session shows what others changed, and keeps what was changed here since `committed`. */
 export function rebase(session: Session, committed: Fields, merged: SessionRecord): void {
-  const fresh = fieldsOf(merged);
+  const fresh = merged.fields;
   if (fresh === committed || fresh.text === committed.text) return;
   for (const key of new Set([...committed.keys(), ...fresh.keys()])) {
     if (fresh.agrees(committed, key) || !committed.shownBy(session, key)) continue;
