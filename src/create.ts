@@ -167,6 +167,10 @@ const INSECURE =
   'A Secure session cookie is set on a request that looks like plain HTTP. Behind a proxy that ends TLS set ' +
   'app.proxy = true; without TLS browsers drop this cookie (localhost excepted).';
 
+const NOT_WATCHED =
+  'Option "cache" is without effect: this store does not report changes (a cluster, a sentinel, or CLIENT TRACKING ' +
+  'refused), so every read asks it.';
+
 function openStore(config: Config, clock: Clock, connect: Parts['connect']): SessionStore {
   if (config.store.kind === 'own') return new GuardedStore(config.store.store);
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
@@ -217,8 +221,12 @@ async function reportStart(
   supervisor: Supervisor,
   config: Config,
 ): Promise<void> {
-  if (config.store.kind === 'memory' || (await first).ok || supervisor.snapshot().closed) return;
-  const report = await supervisor.nextCanary(READY_WITHIN);
+  if (config.store.kind === 'memory') return;
+  const early = await first;
+  if (supervisor.snapshot().closed) return;
+  const report = early.ok ? early : await supervisor.nextCanary(READY_WITHIN);
+  if (report.ok && config.cache && supervisor.watching() === undefined)
+    say(config.logger, 'warn', {}, NOT_WATCHED);
   if (report.ok) return;
   const fields = { reason: report.fault?.reason ?? 'other', detail: report.fault?.message };
   const message = 'Redis Session Middleware initialization failed: Redis session service not healthy';

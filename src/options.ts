@@ -60,6 +60,11 @@ export interface SessionOptions {
   readonly maxDataBytes?: number;
   /** Warm copies for outages. Default 32 MiB, 5 min. */
   readonly shadow?: Partial<ShadowOptions> | false;
+  /**
+   * A session that this instance has seen is read without asking Redis, which reports its changes: a logout elsewhere is
+   * seen within the delay of the network, and within `deadline` in any case. Default false.
+   */
+  readonly cache?: boolean;
   /** A session that cannot be read now: empty (`'fresh'`, default), or 503 (`'reject'`). */
   readonly onUnavailable?: 'fresh' | 'reject';
   /** Default `'keys'`. */
@@ -101,6 +106,7 @@ export interface Config {
   readonly maxOutage: number;
   readonly maxDataBytes: number;
   readonly shadow: ShadowOptions | false;
+  readonly cache: boolean;
   readonly onUnavailable: 'fresh' | 'reject';
   readonly merge: MergePolicy;
   readonly afterDataLoss: LossPolicy;
@@ -160,6 +166,7 @@ const KNOWN = [
   'maxOutage',
   'maxDataBytes',
   'shadow',
+  'cache',
   'onUnavailable',
   'merge',
   'afterDataLoss',
@@ -205,6 +212,7 @@ export function readOptions(options: SessionOptions = {}, env: Env = process.env
     maxOutage: whole('maxOutage', options.maxOutage, DEFAULTS.maxOutage, 1000, LONGEST),
     maxDataBytes: whole('maxDataBytes', options.maxDataBytes, DEFAULTS.maxDataBytes, 64, 16 * MiB),
     shadow: shadowOf(options.shadow),
+    cache: cacheOf(options),
     onUnavailable: choice('onUnavailable', options.onUnavailable, ['fresh', 'reject']),
     merge:
       typeof options.merge === 'function'
@@ -335,6 +343,16 @@ function shadowOf(shadow: SessionOptions['shadow']): ShadowOptions | false {
     maxBytes: whole('shadow.maxBytes', given.maxBytes, DEFAULTS.shadow.maxBytes, 64 * 1024, 2 ** 40),
     maxStaleness: whole('shadow.maxStaleness', given.maxStaleness, DEFAULTS.shadow.maxStaleness, 0, LONGEST),
   };
+}
+
+/** Where no Redis is configured, as in development, there is nothing to spare. */
+function cacheOf({ cache, shadow, redis }: SessionOptions): boolean {
+  const on = flag('cache', cache, false);
+  if (on && shadow === false)
+    throw new ConfigTypeError('option "cache" needs "shadow": it answers from the warm copies');
+  if (on && redis === false)
+    throw new ConfigTypeError('options "cache" and "redis: false" exclude each other');
+  return on;
 }
 
 const ATTRIBUTES = ['domain', 'path', 'secure', 'sameSite', 'httpOnly', 'partitioned', 'priority'] as const;

@@ -43,6 +43,9 @@ describe('options', () => {
     ['maxDataBytes', { maxDataBytes: 1 }, RangeError],
     ['shadow', { shadow: true }, TypeError],
     ['shadow.maxStaleness', { shadow: { maxStaleness: -1 } }, RangeError],
+    ['cache', { cache: 'yes' }, TypeError],
+    ['cache', { redis: undefined, cache: true, shadow: false }, TypeError],
+    ['cache', { cache: true }, TypeError],
     ['onUnavailable', { onUnavailable: 'explode' }, RangeError],
     ['merge', { merge: 'deep' }, RangeError],
     ['logger', { logger: {} }, TypeError],
@@ -85,7 +88,7 @@ describe('options', () => {
   }
 
   it('refuse what they do not know, at each depth, and what is not there yet', () => {
-    for (const name of ['cache', 'cipher', 'compression', 'secrets', 'maxAge']) {
+    for (const name of ['cipher', 'compression', 'secrets', 'maxAge']) {
       expect(refusal({ [name]: true }).message, name).to.include(`'${name}' is unknown`);
     }
     expect(refusal({ redis: { host: 'h', port: 1 } }).message).to.include("'redis.host' is unknown");

@@ -88,6 +88,7 @@ export function openedSupervisor(behind: SessionStore, clock: Clock): OpenedStor
     probe: { interval: 100, maxInterval: 1_000, successes: 3 },
     journal: { maxBytes: BYTES },
     shadow: { maxBytes: BYTES, maxStaleness: 60_000 },
+    cache: false,
     maxOutage: 3_600_000,
     absoluteTimeout: 24 * 3_600_000,
     afterDataLoss: 'restore' as const,

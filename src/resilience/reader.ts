@@ -2,7 +2,7 @@ import { ALLOWED_SKEW } from '../clock.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, isEntry, isTombstone, stampOf } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
-import type { Confirmation, Lookup, Source } from '../store/store.js';
+import type { Confirmation, Found, Lookup, Source } from '../store/store.js';
 import type { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal } from './journal.js';
@@ -146,7 +146,5 @@ export class Reader {
 function seen(source: Source, { entry, confirmed }: Pick<Copy, 'entry' | 'confirmed'>): Found {
   return { state: 'found', entry, source, confirmed, standing: 'seen' };
 }
-
-type Found = Lookup & { readonly state: 'found' };
 
 type Told = Awaited<ReturnType<typeof Witness.prototype.ask<Entry | undefined>>>;

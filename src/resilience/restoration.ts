@@ -207,6 +207,7 @@ export class Restoration {
     } catch (error) {
       const { class: faultClass, reason } = faultOf(error);
       emit('store:error', { operation: 'restore', class: faultClass, code: reason });
+      if (faultClass !== 'not-applied') witness.unsettle();
       return undefined;
     }
   }

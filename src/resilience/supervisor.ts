@@ -3,7 +3,16 @@ import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import type { SupervisorSnapshot } from '../observe/snapshot.js';
 import { type Entry, isTombstone, type Stamps } from '../store/entry.js';
-import type { Expected, Lookup, ResilientStore, SessionStore, Settled, WriteIntent } from '../store/store.js';
+import type {
+  Expected,
+  Found,
+  Lookup,
+  ResilientStore,
+  SessionStore,
+  Settled,
+  WriteIntent,
+} from '../store/store.js';
+import { Cache } from './cache.js';
 import type { BreakerOptions } from './circuit.js';
 import { Budget } from './deadline.js';
 import { Graveyard } from './graveyard.js';
@@ -36,6 +45,8 @@ export interface SupervisorOptions {
   readonly probe: ProbeOptions;
   readonly journal: { readonly maxBytes: number };
   readonly shadow: ShadowOptions | false;
+  /** Answer from copies that are known to be what the store holds. */
+  readonly cache: boolean;
   readonly maxOutage: number;
   readonly afterDataLoss: LossPolicy;
   /** The longest that a session can live, ms. */
@@ -78,6 +89,7 @@ export class Supervisor implements ResilientStore {
   readonly #probe: Probe;
   readonly #verdicts: Judge;
   readonly #reader: Reader;
+  readonly #cache: Cache | undefined;
   readonly #restoration: Restoration;
   readonly #warming: Warming;
   readonly #serial = new Serial();
@@ -119,6 +131,8 @@ export class Supervisor implements ResilientStore {
       restoration: this.#restoration,
     });
     this.#reader = new Reader({ ...shared, serial, writer: this.#writer, restoration: this.#restoration });
+    const lease = { lease: options.deadline, restoration: this.#restoration };
+    if (options.cache) this.#cache = new Cache({ ...shared, ...lease, read: key => this.#refresh(key) });
     const onEmpty = (): void => this.#modes.settled();
     this.#migration = new Migration({ ...shared, serial, writer: this.#writer, onEmpty });
     const migration = this.#migration;
@@ -152,6 +166,10 @@ export class Supervisor implements ResilientStore {
   /** The next canary that is sent anyway, or the last one if none comes within `ms`. */
   nextCanary(ms: number): Promise<CanaryResult> {
     return this.#probe.next(ms);
+  }
+
+  known(key: string): Found | undefined {
+    return this.#cache?.known(key);
   }
 
   lookup(key: string, waited = 0): Promise<Lookup> {
@@ -233,6 +251,10 @@ export class Supervisor implements ResilientStore {
       ledger: this.#totals.ledger,
       closed: this.#closed,
     };
+  }
+
+  watching(): number | undefined {
+    return this.#parts.store.watching?.();
   }
 
   mayEvict(): boolean {

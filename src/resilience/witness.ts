@@ -23,6 +23,8 @@ export class Witness {
   readonly #clock: Clock;
   readonly #flights = new Bag<Flight>();
   #watch: number | undefined;
+  #heard = -Infinity;
+  #unsettled = -Infinity;
 
   constructor(store: SessionStore, clock: Clock) {
     this.#store = store;
@@ -32,6 +34,24 @@ export class Witness {
   /** The span of watching in which the store last answered; `undefined`: it does not report changes. */
   get watch(): number | undefined {
     return this.#watch;
+  }
+
+  /** All that others changed before this moment, monotonic ms, has been reported. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** When the outcome of a write of this instance was last given up on, monotonic ms. */
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  /**
+   * Nobody will hear how a write ended. The store reports no change to whoever made it, so what was learnt before now may
+   * be older than what it holds; whoever asks from now on asks after that write.
+   */
+  unsettle(): void {
+    this.#unsettled = this.#clock.monotonic();
   }
 
   /** A new span has begun, and the store is known to answer: what was learnt in the one before is not kept up to date. */
@@ -47,7 +67,9 @@ export class Witness {
     try {
       const answer = await question(this.#store);
       this.#watch = this.#store.watching?.();
-      const undisturbed = !flight.disturbed && this.#watch === watch;
+      const unbroken = this.#watch === watch;
+      if (unbroken && watch !== undefined) this.#heard = Math.max(this.#heard, at);
+      const undisturbed = !flight.disturbed && unbroken;
       const incarnation = this.#store.incarnation?.();
       return { answer, confirmed: { at, incarnation, watch: undisturbed ? watch : undefined } };
     } finally {

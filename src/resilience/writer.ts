@@ -145,6 +145,7 @@ export class Writer {
     } catch (error) {
       const fault = faultOf(error);
       emit('store:error', { operation: 'swap', class: fault.class, code: fault.reason });
+      if (fault.class !== 'not-applied') witness.unsettle();
       throw fault;
     }
   }

@@ -2,7 +2,7 @@ import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
 import { type Entry, laterStamp, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
-import type { Lookup, ResilientStore } from '../store/store.js';
+import type { Found, Lookup, ResilientStore, Source } from '../store/store.js';
 import type { TokenRefusal } from '../vault/token.js';
 import type { SealedIdentity, Vault, VerifiedToken } from '../vault/vault.js';
 import { type OpenFailure, openRecord } from './draft.js';
@@ -25,8 +25,6 @@ export interface OpeningParts {
   readonly onUnavailable: 'fresh' | 'reject';
   readonly maxEntryBytes: number;
 }
-
-type Found = Lookup & { readonly state: 'found' };
 
 /** Who comes with a token that is right. */
 interface Visitor {
@@ -60,7 +58,8 @@ export class Opening {
       return this.fresh();
     }
     const began = clock.monotonic();
-    const found = await store.lookup(claims.identity.key);
+    const { key } = claims.identity;
+    const found = store.known(key) ?? (await store.lookup(key));
     const ms = clock.monotonic() - began;
     const session = this.#judge({ token, claims }, found, ms);
     const state = Session.stateOf(session);
@@ -159,7 +158,7 @@ export class Opening {
 
   #loaded(identity: SealedIdentity, record: SessionRecord, found: Found, born: number): Session {
     const { source, confirmed, entry, standing, orphaned } = found;
-    const stored = source === 'primary';
+    const stored = isStored(source);
     const merged = found.other && this.#mergedWith(identity, record, found.other);
     const version = merged ?? record;
     const stamp = stampOf(entry);
@@ -199,5 +198,10 @@ export class Opening {
 
 /** Whether the store itself has spoken. What a request has waited for in vain its commits need not wait for again. */
 function isAnswered(found: Lookup): boolean {
-  return found.state !== 'unavailable' && (found.state !== 'found' || found.source === 'primary');
+  return found.state !== 'unavailable' && (found.state !== 'found' || isStored(found.source));
+}
+
+/** Whether that is what the store holds. */
+function isStored(source: Source): boolean {
+  return source === 'primary' || source === 'cache';
 }

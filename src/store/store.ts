@@ -43,7 +43,8 @@ export interface SessionStore {
 
   /**
    * From now on `watcher` hears what others do to entries that were read or put here. `watching` numbers the unbroken
-   * span in which that is so; `undefined`: nobody reports now.
+   * span in which that is so; `undefined`: nobody reports now. Within a span no answer overtakes a report: what was changed
+   * before a question was asked has been reported when it is answered. Option `cache` rests on that.
    */
   watch?(watcher: StoreWatcher): void;
   watching?(): number | undefined;
@@ -109,7 +110,8 @@ export interface WriteIntent {
   readonly after?: string;
 }
 
-export type Source = 'primary' | 'journal' | 'shadow';
+/** `cache`: a copy that is known to be what the store holds. */
+export type Source = 'primary' | 'cache' | 'journal' | 'shadow';
 
 /** What the supervisor knows of a key. `unavailable` is not `absent`. */
 export type Lookup =
@@ -132,6 +134,8 @@ export type Lookup =
   | { readonly state: 'foreign' }
   | { readonly state: 'unavailable' };
 
+export type Found = Lookup & { readonly state: 'found' };
+
 /** `by`: who holds the entry now. */
 export type Settled =
   | { readonly done: true; readonly by: 'primary' | 'journal'; readonly confirmed: Confirmation | undefined }
@@ -139,6 +143,8 @@ export type Settled =
 
 /** A store made of stores: never waits longer than its deadline, and says where an answer came from. */
 export interface ResilientStore extends SessionStore {
+  /** What the store would say now, where that is known without asking it; else `undefined`. */
+  known(key: string): Found | undefined;
   /** Never throws for a fault of the store. `waited`: how long the request has waited for the store in vain so far, ms. */
   lookup(key: string, waited?: number): Promise<Lookup>;
   /** Throws `STORE_UNAVAILABLE` only where the entry can be kept nowhere. */
