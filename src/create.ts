@@ -175,11 +175,11 @@ function openStore(config: Config, clock: Clock, connect: Parts['connect']): Ses
   if (config.store.kind === 'own') return new GuardedStore(config.store.store);
   if (config.store.kind === 'memory') return new MemoryStore(MEMORY_BYTES, clock);
   const { target } = config.store;
-  const open = connect ?? connector(target, clock);
-  const { prefix, deadline, maxDataBytes, userSessions } = config;
+  const open = connect ?? connector(target, clock, config.cache);
+  const { prefix, deadline, maxDataBytes, userSessions, cache } = config;
   const maxEntryBytes = Math.max(recordLimits(maxDataBytes).entry, indexLimit(userSessions.max));
   const limits = { firstWait: deadline * FIRST_SHARE, maxEntryBytes };
-  return new RedisStore({ prefix, ...limits }, clock, open);
+  return new RedisStore({ prefix, ...limits, echoes: cache }, clock, open);
 }
 
 /** Only a client that is made here has to be loaded. */

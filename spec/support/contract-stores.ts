@@ -20,13 +20,16 @@ export function memoryStore(clock: Clock): OpenedStore {
 }
 
 /** A Redis store with a client of its own; `firstWait` as long as the tests can bear. */
-export function redisStore(options: RedisClientOptions | { target: RedisTarget }): RedisStore {
+export function redisStore(
+  options: RedisClientOptions | { target: RedisTarget },
+  echoes = false,
+): RedisStore {
   const target: RedisTarget = 'target' in options ? options.target : { kind: 'options', options };
   const clock = systemClock();
   return new RedisStore(
-    { prefix: PREFIX, firstWait: 10_000, maxEntryBytes: 1024 * 1024 },
+    { prefix: PREFIX, firstWait: 10_000, maxEntryBytes: 1024 * 1024, echoes },
     clock,
-    connector(target, clock),
+    connector(target, clock, echoes),
   );
 }
 

@@ -144,6 +144,7 @@ export class Supervisor implements ResilientStore {
     });
     store.watch?.({
       changed: key => this.#changed(witness, key),
+      doubted: key => this.#shadow.changed(key),
       flushed: () => this.#flushed(witness),
       reached: () => this.#reached(witness),
     });

@@ -52,10 +52,23 @@ export async function nodeRedisLoaded(): Promise<void> {
 /** In RESP3: a string of bytes, which node-redis would make text. */
 const BLOB_STRING: (typeof RESP_TYPES)['BLOB_STRING'] = 36;
 
-/** What opens connections to `target`: one after the other, each with a client of its own. */
-export function connector(target: RedisTarget, clock: Clock): () => RedisConnection {
-  const refused = { tracking: !single(target) };
-  return () => new NodeRedisConnection(target, clock, refused);
+/**
+ * What opens connections to `target`: one after the other, each with a client of its own. `echoes`: they hear of their own
+ * changes too. Without that a server is silent about what it forgets at a command of theirs, when its table or its memory
+ * is full.
+ */
+export function connector(target: RedisTarget, clock: Clock, echoes = false): () => RedisConnection {
+  const tracking = {
+    refused: !single(target),
+    command: ['CLIENT', 'TRACKING', 'ON', ...(echoes ? [] : ['NOLOOP'])],
+  };
+  return () => new NodeRedisConnection(target, clock, tracking);
+}
+
+/** `refused`: the server will not report changes, or must not be asked to. Remembered for the next connection. */
+interface Tracking {
+  refused: boolean;
+  readonly command: readonly string[];
 }
 
 /** A client of its own, which is made when it connects: only then node-redis itself is loaded. */
@@ -63,7 +76,7 @@ class NodeRedisConnection implements RedisConnection {
   readonly several: boolean;
   readonly #target: RedisTarget;
   readonly #clock: Clock;
-  readonly #refused: { tracking: boolean };
+  readonly #tracking: Tracking;
   readonly #tracks: boolean;
   readonly #lost: ((error: unknown) => void)[] = [];
   readonly #invalidated: ((key: string | null) => void)[] = [];
@@ -71,12 +84,11 @@ class NodeRedisConnection implements RedisConnection {
   #connected = false;
   #destroyed = false;
 
-  /** `refused.tracking`: the server will not report changes, or must not be asked to. Remembered for the next connection. */
-  constructor(target: RedisTarget, clock: Clock, refused: { tracking: boolean }) {
+  constructor(target: RedisTarget, clock: Clock, tracking: Tracking) {
     this.#target = target;
     this.#clock = clock;
-    this.#refused = refused;
-    this.#tracks = !refused.tracking;
+    this.#tracking = tracking;
+    this.#tracks = !tracking.refused;
     this.several = !single(target);
   }
 
@@ -92,10 +104,9 @@ class NodeRedisConnection implements RedisConnection {
     this.#listen(client);
     try {
       await client.connect();
-      // Of its own changes this connection knows, and what it would be told of them could overtake what it learns.
-      if (this.#tracks) await client.sendCommand(['CLIENT', 'TRACKING', 'ON', 'NOLOOP']);
+      if (this.#tracks) await client.sendCommand(this.#tracking.command);
     } catch (error) {
-      if (this.#tracks && isForbidden(error)) this.#refused.tracking = true;
+      if (this.#tracks && isForbidden(error)) this.#tracking.refused = true;
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
+import { Echoes } from './echoes.js';
 import { type Entry, stampBytes } from './entry.js';
 import { StoreFault } from './fault.js';
 import { Incarnation } from './incarnation.js';
@@ -12,7 +13,7 @@ import type { Expected, SessionStore, StoreWatcher, Swapped } from './store.js';
  * The whole of `swap`, on one key, with its one SET as the last act. For a tombstone it deletes first: a server that is
  * out of memory refuses a SET alone, and a logout must go through. The EXISTS behind the SET only tells the server that
  * this connection wants to hear of changes: its own write has ended that.
- * Answers 1 for done, nil for nothing there, the entry in the way, or an empty string for a value of another type or one
+ * Answers 2 for put, 1 for done before, nil for nothing there, the entry in the way, or an empty string for a value of another type or one
  * that is too large.
  */
 const SWAP = `
@@ -40,8 +41,11 @@ end
 if tombstone then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], entry, 'PX', ttl)
 redis.call('EXISTS', KEYS[1])
-return 1
+return 2
 `;
+
+/** What the script answers where it put the entry. */
+const PUT = 2;
 
 const SWAP_SHA = createHash('sha1').update(SWAP).digest('hex');
 
@@ -56,6 +60,8 @@ export interface RedisStoreOptions {
   readonly firstWait: number;
   /** What is larger is foreign. */
   readonly maxEntryBytes: number;
+  /** The server reports to a connection what it changes itself, too. Default: what others change alone. */
+  readonly echoes?: boolean;
 }
 
 /** Sessions in Redis 6.2 or later: `read` is one GETRANGE, `swap` one script. Every throw is a {@link StoreFault}. */
@@ -66,6 +72,7 @@ export class RedisStore implements SessionStore {
   readonly #incarnation = new Incarnation();
   #facts: ServerFacts | undefined;
   #watcher: StoreWatcher | undefined;
+  #echoes: Echoes | undefined;
 
   constructor(options: RedisStoreOptions, clock: Clock, open: () => RedisConnection) {
     this.#options = options;
@@ -73,7 +80,7 @@ export class RedisStore implements SessionStore {
     const link = { open, counter: `${options.prefix}${COUNTER}`, firstWait: options.firstWait };
     this.#link = new RedisLink(link, clock, {
       inspected: facts => this.#inspected(facts),
-      ready: () => this.#watcher?.reached(),
+      ready: () => this.#ready(),
       invalidated: key => this.#invalidated(key),
     });
   }
@@ -82,6 +89,7 @@ export class RedisStore implements SessionStore {
     const name = this.#prefix + key;
     try {
       const value = await this.#range(name);
+      this.#echoes?.answered();
       if (isFilled(value)) return this.#within(value);
       // Redis answers alike for what is not there and for an empty string, which would be foreign; and between two questions
       // something may have come.
@@ -108,16 +116,24 @@ export class RedisStore implements SessionStore {
     const { maxEntryBytes } = this.#options;
     const args = [entry, expectedBytes(expected), String(Math.max(1, Math.ceil(ttl))), String(maxEntryBytes)];
     const options = { keys: [this.#prefix + key], arguments: args };
+    const echoes = this.#echoes;
+    let put = false;
+    echoes?.depart(key);
     try {
-      return swapped(await this.#link.send(commands => run(commands, options)));
+      const reply = await this.#link.send(commands => run(commands, options));
+      put = reply === PUT;
+      return swapped(reply);
     } catch (error) {
       throw redisFault(error);
+    } finally {
+      if (echoes?.arrive(key, put)) this.#watcher?.changed(key);
     }
   }
 
   async inspect(): Promise<void> {
     try {
       await this.#link.inspect();
+      this.#echoes?.answered();
     } catch (error) {
       throw redisFault(error);
     }
@@ -167,8 +183,20 @@ export class RedisStore implements SessionStore {
       this.#incarnation.flushed();
       this.#watcher?.flushed();
     } else if (key.startsWith(this.#prefix)) {
-      this.#watcher?.changed(key.slice(this.#prefix.length));
+      this.#reported(key.slice(this.#prefix.length));
     }
+  }
+
+  #reported(key: string): void {
+    const what = this.#echoes?.report(key) ?? 'news';
+    if (what === 'news') this.#watcher?.changed(key);
+    else if (what === 'unknown') this.#watcher?.doubted?.(key);
+  }
+
+  /** Each connection has echoes of its own. */
+  #ready(): void {
+    this.#echoes = this.#options.echoes ? new Echoes() : undefined;
+    this.#watcher?.reached();
   }
 }
 
@@ -194,7 +222,7 @@ async function run(
 }
 
 function swapped(reply: unknown): Swapped {
-  if (reply === 1) return { done: true };
+  if (reply === PUT || reply === 1) return { done: true };
   if (reply === null) return { done: false, current: undefined };
   if (Buffer.isBuffer(reply)) return { done: false, current: reply };
   throw new StoreFault('ours', 'other');

@@ -59,6 +59,8 @@ export interface SessionStore {
 /** Hears at once what happens to a store: of a change by others once for a key, until it is read or put here again. */
 export interface StoreWatcher {
   changed(key: string): void;
+  /** Perhaps changed by others: `changed` follows if that turns out when a swap under way is answered. */
+  doubted?(key: string): void;
   /** All data were deleted, on somebody's order. */
   flushed(): void;
   /** After a time in which nobody could be asked, the store can be asked again. */
