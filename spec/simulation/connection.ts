@@ -20,8 +20,9 @@ export interface ConnectionParts {
   readonly now: () => number;
   readonly cable: Cable;
   readonly redis: RedisModel;
-  /** The server reports changes. */
+  /** The server reports changes, `echoes`: those of this connection too. */
   readonly tracks: boolean;
+  readonly echoes: boolean;
   readonly onSend: (command: Command) => void;
   /** What the server answered at this simulated ms has arrived. */
   readonly onHeard: (command: Command, said: number) => void;
@@ -46,6 +47,7 @@ export class SimulatedConnection implements RedisConnection {
     this.up = parts.cable.pipe('up');
     this.down = parts.cable.pipe('down');
     this.#client = {
+      echoes: parts.echoes,
       invalidated: key => this.#parts.tracks && this.down.send(() => this.#invalidated(key)),
       reset: () => this.down.send(() => this.#lose(new SocketClosedUnexpectedlyError())),
     };

@@ -8,7 +8,7 @@ const MOVES = [
   'recovering → healthy',
   'recovering → degraded',
 ];
-const SOURCES = ['primary', 'journal', 'shadow', 'nowhere'];
+const SOURCES = ['primary', 'cache', 'journal', 'shadow', 'nowhere'];
 
 /** What must occur in a run of many seeds, or the run says nothing about it. */
 export const REQUIRED: readonly string[] = [

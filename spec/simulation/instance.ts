@@ -104,12 +104,13 @@ export class Instance {
   }
 
   #connect(): SimulatedConnection {
-    const { redis, tracks, timeline } = this.#parts;
+    const { redis, tracks, timeline, options } = this.#parts;
     const connection = new SimulatedConnection({
       clock: this.clock,
       cable: this.cable,
       redis,
       tracks,
+      echoes: options.cache ?? false,
       now: () => timeline.now,
       onSend: command => this.#sends(command),
       onHeard: (command, said) => this.#hears(command, said),

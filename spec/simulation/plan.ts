@@ -45,8 +45,8 @@ export function planOf(random: Random): Plan {
     skew: random.pick([0, 20, 2_000]),
     mayEvict: kind === 'evicting',
     tracks: random.chance(0.85),
-    options: optionsOf(kind),
     faults: faultsOf(kind, random, until),
+    options: { ...optionsOf(kind), cache: random.chance(0.4) },
   };
 }
 

@@ -26,6 +26,8 @@ export type Answer = { readonly value: unknown } | { readonly error: string };
 
 /** The server's end of a connection. */
 export interface Client {
+  /** It hears of its own changes too, after the answer to what made them. */
+  readonly echoes: boolean;
   /** Another client changed what this one has read; `null`: everything is gone. */
   invalidated(key: string | null): void;
   /** The server's process has ended. */
@@ -67,6 +69,7 @@ export class RedisModel {
   readonly #tracked = new Map<string, Set<Client>>();
   #frozen = false;
   #inbox: (() => void)[] = [];
+  readonly #echoes: string[] = [];
   #hasScript = false;
   #runId: string;
   #replicationId: string;
@@ -96,7 +99,10 @@ export class RedisModel {
       client.reset();
       return;
     }
-    const run = (): void => answer(this.#execute(client, command));
+    const run = (): void => {
+      answer(this.#execute(client, command));
+      for (const key of this.#echoes.splice(0)) client.invalidated(key);
+    };
     if (this.#frozen) this.#inbox.push(run);
     else run();
   }
@@ -198,6 +204,7 @@ export class RedisModel {
     return this.#guarded(() => {
       const { key, entry } = script;
       const before = this.keyspace.get(key);
+      this.#track(client, key);
       const reply = runSwap(this.keyspace, script, this.#timeline.now, deletes => this.#refuseWrite(deletes));
       const after = this.keyspace.get(key);
       if (after !== before) this.#invalidate(key, client);
@@ -253,7 +260,10 @@ export class RedisModel {
     const clients = this.#tracked.get(key);
     if (!clients) return;
     this.#tracked.delete(key);
-    for (const client of clients) if (client !== by) client.invalidated(key);
+    for (const client of clients) {
+      if (client !== by) client.invalidated(key);
+      else if (client.echoes) this.#echoes.push(key);
+    }
   }
 
   #name(): string {

@@ -1,7 +1,7 @@
 import type { Keyspace } from './keyspace.js';
 
 /** What the script answers: see `SWAP` in src/store/redis.ts, line by line. */
-export type ScriptReply = 1 | null | Buffer;
+export type ScriptReply = 1 | 2 | null | Buffer;
 
 export interface Script {
   readonly key: string;
@@ -37,7 +37,7 @@ export function runSwap(
   }
   write(tombstone);
   keyspace.set(key, { value: entry, expires: now + ttl });
-  return 1;
+  return 2;
 }
 
 function overEntry(

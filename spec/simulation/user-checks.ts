@@ -70,12 +70,22 @@ export class UserChecks {
     if (here) history.violated(`${life.name} is readable on ${instance.name} after its end there (P3)`);
     const { tombstone } = life.stored;
     // Redis reports changes in order with its answers: who has heard a later answer has heard of the end.
-    if (source === 'shadow' && bounds.tracks && tombstone && tombstone.at < operation.heard)
+    const copied = source === 'shadow' || source === 'cache';
+    if (copied && bounds.tracks && tombstone && tombstone.at < operation.heard)
       history.violated(
         `${life.name} is served from a copy on ${instance.name} that Redis has reported ended (P3)`,
       );
-    if (source === 'primary' && tombstone && tombstone.at < operation.started)
-      history.violated(`${life.name} is read from Redis on ${instance.name} although it ended there (P3)`);
+    const since = this.#statedBy(source, operation);
+    if (since !== undefined && tombstone && tombstone.at < since)
+      history.violated(
+        `${life.name} is read from Redis (${source}) on ${instance.name} although it ended there (P3)`,
+      );
+  }
+
+  /** What happened in Redis before this simulated ms an answer from there knows: the cache may be as old as its lease. */
+  #statedBy(source: string, { started }: Operation): number | undefined {
+    if (source === 'cache') return started - this.#book.bounds.deadline;
+    return source === 'primary' ? started : undefined;
   }
 
   /** P1: what was acknowledged here, or by Redis where the answer came from Redis, is there, or something newer. */
@@ -89,6 +99,7 @@ export class UserChecks {
   ): void {
     const { history } = this.#book;
     const source = session.source;
+    const since = this.#statedBy(source, operation);
     const due = life.pledges.filter(
       ({ operation: ack, excused }) =>
         !excused &&
@@ -96,7 +107,7 @@ export class UserChecks {
         ack.outcome === 'acknowledged' &&
         follows(operation, ack) &&
         (ack.instance === instance.name ||
-          (source === 'primary' && ack.by === 'primary' && life.losses.length === 0)),
+          (since !== undefined && ack.settled <= since && ack.by === 'primary' && life.losses.length === 0)),
     );
     if (value !== undefined && !this.#book.find(life, key, value))
       history.violated(`${life.name}: ${key}=${String(value)} on ${instance.name} was written by nobody`);

@@ -51,7 +51,20 @@ describe('a report of a key', () => {
       echoes.arrive('k', true);
       answer();
       expect(echoes.report('k')).to.equal('news');
+      echoes = new Echoes();
     }
+  });
+
+  it('is news for ever where a server has once kept an echo back', () => {
+    echoes.depart('k');
+    echoes.arrive('k', true);
+    echoes.answered();
+    echoes.depart('k');
+    echoes.arrive('k', true);
+    expect(echoes.report('k')).to.equal('news');
+    echoes.depart('k');
+    echoes.report('k');
+    expect(echoes.arrive('k', true)).to.equal(true);
   });
 
   it('is counted over all swaps of its key that overlap', () => {

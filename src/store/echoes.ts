@@ -8,11 +8,13 @@ interface Flight {
 /**
  * Tells a change by others from the echo of one's own. A server that reports all changes follows each swap that put
  * something with one report of it, at the latest before it answers anything else. Where that leaves a doubt a report is
- * news: to ask once more harms nobody.
+ * news: to ask once more harms nobody. So it is, too, from where a server has once kept an echo back, which the first
+ * canary would show.
  */
 export class Echoes {
   readonly #flights = new Map<string, Flight>();
   #due: string | undefined;
+  #mute = false;
 
   /** A swap of `key` is sent. */
   depart(key: string): void {
@@ -23,7 +25,7 @@ export class Echoes {
 
   /** It was answered, or never will be. Returns whether others have changed `key` meanwhile. */
   arrive(key: string, put: boolean): boolean {
-    this.#due = undefined;
+    this.answered();
     const flight = this.#flights.get(key);
     if (!flight) return false;
     flight.swaps -= 1;
@@ -31,12 +33,14 @@ export class Echoes {
     // Which of several a report belongs to shows when all are answered.
     if (flight.swaps > 0) return false;
     this.#flights.delete(key);
+    if (this.#mute) return flight.reports > 0;
     if (put && flight.reports < flight.puts) this.#due = key;
     return flight.reports > flight.puts;
   }
 
-  /** Something else was answered: no echo is on its way any more. */
+  /** Something was answered: an echo of what was answered before is here, or will never come. */
   answered(): void {
+    this.#mute ||= this.#due !== undefined;
     this.#due = undefined;
   }
 

@@ -133,7 +133,6 @@ export class RedisStore implements SessionStore {
   async inspect(): Promise<void> {
     try {
       await this.#link.inspect();
-      this.#echoes?.answered();
     } catch (error) {
       throw redisFault(error);
     }
