@@ -14,11 +14,11 @@ type Swap = (key: string, entry: Entry, expected: Expected, ttl: number) => Prom
 const SHADOW = { maxBytes: 32 * 1024 * 1024, maxStaleness: 300_000 };
 const JOURNAL = 64 * 1024 * 1024;
 
-/** The usual store with another `swap`. Everything else of it is as it was. */
-function swapping(usual: SessionStore, swap: Swap): SessionStore {
+/** The usual store with some members replaced. Everything else of it is as it was. */
+function replacing(usual: SessionStore, members: Partial<SessionStore>): SessionStore {
   return new Proxy(usual, {
     get(target, name) {
-      if (name === 'swap') return swap;
+      if (Object.hasOwn(members, name)) return Reflect.get(members, name);
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
@@ -26,7 +26,14 @@ function swapping(usual: SessionStore, swap: Swap): SessionStore {
 }
 
 function withSwap(make: (usual: SessionStore) => Swap): Twist {
-  return parts => ({ ...parts, store: usual => swapping(usual, make(usual)) });
+  return parts => ({ ...parts, store: usual => replacing(usual, { swap: make(usual) }) });
+}
+
+/** What others change is told to nobody. */
+function unheard(parts: Parts): Parts {
+  const deaf = (usual: SessionStore): SessionStore =>
+    replacing(usual, { watch: watcher => usual.watch?.({ ...watcher, changed: () => undefined }) });
+  return { ...parts, store: deaf };
 }
 
 function withJournal(make: (instance: Instance, clock: Clock) => WatchedJournal): Twist {
@@ -127,6 +134,7 @@ export const VARIANTS: Readonly<Record<string, Twist>> = {
   'an unacknowledged item forgotten': withJournal(() => new Forgetful(JOURNAL)),
   'user traffic probes': probing,
   'the TTL reset on migration': withJournal((_, clock) => new Rejuvenating(clock)),
+  'a change elsewhere unheard': unheard,
   'stale copies served': parts => ({ ...parts, shadow: new Trusting(SHADOW) }),
   'a lost reply taken for success': withSwap(
     usual => async (key, entry, expected, ttl) =>
