@@ -55,6 +55,15 @@ describe('a report of a key', () => {
     }
   });
 
+  it('is the echo of the swap before where the next one of its key is under way already', () => {
+    echoes.depart('k');
+    echoes.arrive('k', true);
+    echoes.depart('k');
+    expect(echoes.report('k')).to.equal('echo');
+    expect(echoes.report('k')).to.equal('unknown');
+    expect(echoes.arrive('k', false)).to.equal(true);
+  });
+
   it('is news for ever where a server has once kept an echo back', () => {
     echoes.depart('k');
     echoes.arrive('k', true);

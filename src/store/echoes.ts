@@ -46,13 +46,12 @@ export class Echoes {
 
   /** What a report of `key` is; `unknown` until the swap under way is answered. */
   report(key: string): 'news' | 'echo' | 'unknown' {
-    const flight = this.#flights.get(key);
-    if (flight) {
-      flight.reports += 1;
-      return 'unknown';
+    if (key === this.#due) {
+      this.#due = undefined;
+      return 'echo';
     }
-    if (key !== this.#due) return 'news';
-    this.#due = undefined;
-    return 'echo';
+    const flight = this.#flights.get(key);
+    if (flight) flight.reports += 1;
+    return flight ? 'unknown' : 'news';
   }
 }
