@@ -145,6 +145,7 @@ describe('what can be observed', () => {
     await app.data(token);
     const stats = app.sessions.stats();
     expect(stats.counters).to.include({ 'session:created': 1, 'session:loaded': 1, 'session:saved': 1 });
+    expect(stats.sources).to.deep.equal({ primary: 1 });
     expect(stats.latencyMs.load.max).to.be.at.least(0);
     expect(stats.rates.loads).to.be.above(0);
   });

@@ -3,7 +3,7 @@ import { Vault } from '../../src/vault/vault.js';
 import { pseudonymOf } from '../../src/vault/token.js';
 import { decodeRecord, type SessionRecord } from '../../src/session/record.js';
 import { Session } from '../../src/session/session.js';
-import type { Entry } from '../../src/store/entry.js';
+import { type Entry, stampOf } from '../../src/store/entry.js';
 import {
   type End,
   type Life,
@@ -94,7 +94,7 @@ export class Book {
       ends: [],
       losses: [...(this.#early.get(identity.key) ?? [])],
       reported: [],
-      stored: { tombstone: undefined, replaced: undefined, stamps: new Map() },
+      stored: { put: undefined, tombstone: undefined, replaced: undefined, stamps: new Map() },
     };
     this.lives.set(identity.key, life);
     this.byPseudonym.set(pseudonymOf(identity.key), life);
@@ -139,8 +139,13 @@ export class Book {
     }
     life.losses.push(loss);
     if (restored) return;
+    // What Redis has put waits no longer: the news of it is on its way.
+    const waits = ({ journal }: Instance): boolean => {
+      const item = journal.get(key);
+      return item !== undefined && stampOf(item.entry) !== life.stored.put;
+    };
     const held = (operation: Operation): boolean =>
-      holders.some(one => one.alive && one.name === operation.instance && one.journal.get(key) !== undefined);
+      holders.some(one => one.alive && one.name === operation.instance && waits(one));
     this.#excuse(life, operation => operation.outcome !== 'open' && !held(operation));
     // Who took a logout offers its tombstone again for as long as it lives.
     if (FOR_GOOD.includes(cause)) return;

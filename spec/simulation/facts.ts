@@ -1,4 +1,5 @@
 import type { SessionRecord } from '../../src/session/record.js';
+import type { Stamp } from '../../src/store/entry.js';
 import type { SealedIdentity } from '../../src/vault/vault.js';
 
 /** Who holds what was acknowledged. */
@@ -76,6 +77,8 @@ export interface Life {
   readonly reported: { readonly instance: string; readonly reason: string }[];
   /** As Redis has it. */
   readonly stored: {
+    /** The stamp of what was put last. */
+    put: Stamp | undefined;
     tombstone: { readonly at: number; readonly reason: string } | undefined;
     /** What the tombstone of a regenerate replaced. */
     replaced: SessionRecord | undefined;

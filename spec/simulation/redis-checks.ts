@@ -66,6 +66,7 @@ export class RedisChecks implements Observer {
 
   #judge(life: Life, { script, before }: Put): void {
     const { entry } = script;
+    life.stored.put = stampOf(entry);
     if (isTombstone(entry)) this.#tombstone(life, script, before);
     else this.#record(life, script, before);
   }

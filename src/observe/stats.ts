@@ -13,6 +13,8 @@ export interface LatencyMs {
 export interface Stats {
   /** How often each event occurred. */
   readonly counters: Readonly<Partial<Record<EventName, number>>>;
+  /** How often each source answered a load: `source` of a session. */
+  readonly sources: Readonly<Record<string, number>>;
   /** Per second. `errorRate`: faults of the store for each load and save, 0 to 1. */
   readonly rates: { readonly loads: number; readonly saves: number; readonly errorRate: number };
   /** What requests waited for a load, and for a save. */
@@ -60,6 +62,7 @@ class Window {
 /** Counters folded from events. */
 export class StatsBook {
   readonly #counters: Partial<Record<EventName, number>> = {};
+  readonly #sources: Record<string, number> = {};
   readonly #window: Window;
   readonly #load = createHistogram();
   readonly #save = createHistogram();
@@ -70,6 +73,7 @@ export class StatsBook {
 
   fold<Name extends EventName>(name: Name, payload: EventPayloads[Name]): void {
     this.#counters[name] = (this.#counters[name] ?? 0) + 1;
+    if ('source' in payload) this.#sources[payload.source] = (this.#sources[payload.source] ?? 0) + 1;
     if (name === 'store:error') this.#window.add('errors');
     if (!('ms' in payload) || payload.ms === undefined) return;
     if (LOADS.has(name)) this.#timed('loads', this.#load, payload.ms);
@@ -86,6 +90,7 @@ export class StatsBook {
     const errorRate = Math.min(1, errors / Math.max(1, loads + saves));
     return deepFreeze({
       counters: { ...this.#counters },
+      sources: { ...this.#sources },
       rates: { loads: loads / WINDOW_SECONDS, saves: saves / WINDOW_SECONDS, errorRate },
       latencyMs: { load: quantiles(this.#load), save: quantiles(this.#save) },
       store: structuredClone(store),
