@@ -47,6 +47,10 @@ class NoGraveyard extends Graveyard {
 }
 
 class Trusting extends Shadow {
+  override changed(): void {
+    // Whatever others do, the copy stays what it is.
+  }
+
   override warm(key: string): Copy | undefined {
     return this.newest(key);
   }
