@@ -94,12 +94,18 @@ describe('the cache answers', () => {
     expect(await source()).to.equal('primary');
   });
 
-  it('nothing while the circuit is open, or while the journal knows better', async () => {
-    await a.cutOff();
+  it('nothing while the circuit is open', async () => {
+    const { token: other } = await a.sessions.manager.create({ user: 'bob' });
+    a.store.watcher?.changed(keyOf(other));
+    a.store.link = 'refused';
+    for (let n = 0; n < 3; n += 1) await a.refusal(a.load(other));
     expect(await source()).to.equal('shadow');
+  });
+
+  it('nothing while the journal knows better (P1)', async () => {
+    a.store.next.push('refused');
     await a.change(token, { step: 2 });
-    expect(await source()).to.equal('journal');
-    await a.rejoin();
+    expect([a.mode, a.backlog]).to.deep.equal(['healthy', 1]);
     expect(await a.data(token)).to.deep.equal({ user: 'ada', step: 2 });
   });
 
@@ -109,6 +115,14 @@ describe('the cache answers', () => {
     await shop.settle(61_000);
     await a.load(token);
     expect(await source()).to.equal('cache');
+  });
+
+  it('nothing from before a loss after which everybody shall log in again', async () => {
+    await shop.during(a.sessions.close());
+    await open({ afterDataLoss: 'relogin' });
+    a.store.name = 'second';
+    await shop.clock.advance(1);
+    expect(await source()).not.to.equal('cache');
   });
 
   it('nothing that this instance has ended', async () => {
@@ -137,6 +151,19 @@ describe('the cache answers', () => {
       await a.sessions.manager.create({ n });
       expect(await source()).to.equal('cache');
     }
+  });
+
+  it('as a confirmation: what is known to be there now is no loss of long ago', async () => {
+    await shop.during(a.sessions.close());
+    await open({ maxOutage: 1_000 });
+    for (let n = 0; n < 10; n += 1) {
+      await shop.clock.advance(200);
+      await a.sessions.manager.create({ n });
+      expect(await source()).to.equal('cache');
+    }
+    shop.forget(keyOf(token));
+    await a.change(token, { step: 2 });
+    expect(await a.data(token)).to.deep.equal({ user: 'ada', step: 2 });
   });
 
   it('and a use is a touch where one is due, which swaps as ever', async () => {

@@ -55,11 +55,11 @@ export class Cache {
     return waits || graveyard.get(key) !== undefined || restoration.doubtful;
   }
 
-  #isCoherent({ entry, confirmed, stale }: Copy): boolean {
-    const { store, witness, restoration } = this.#parts;
+  #isCoherent({ confirmed, stale }: Copy): boolean {
+    const { store, witness } = this.#parts;
     const watched = confirmed.watch !== undefined && confirmed.watch === store.watching?.();
     if (stale || !watched || confirmed.at <= witness.unsettled) return false;
-    return confirmed.incarnation === store.incarnation?.() && !restoration.distrusts(entry);
+    return confirmed.incarnation === store.incarnation?.();
   }
 
   /** Before the lease is over, so that no user waits for the next one. */
