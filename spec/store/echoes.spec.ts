@@ -124,7 +124,14 @@ describe('a Redis store that hears echoes', () => {
     const first = record();
     for (const key of keys.slice(0, 20)) await mine.swap(key, first, null, TTL);
     await Promise.all(keys.slice(20).map(key => mine.swap(key, first, null, TTL)));
-    await Promise.all(keys.map(key => mine.swap(key, record(), stampOf(first), TTL)));
+    const mingled = keys.flatMap(key => [
+      mine.read(newKey()),
+      mine.swap(key, record(), stampOf(first), TTL),
+      mine.read(key),
+    ]);
+    await Promise.all(mingled);
+    for (const key of keys.slice(0, 20))
+      await mine.swap(key, record(), stampOf((await mine.read(key)) ?? first), TTL);
     await mine.read(newKey());
     expect(heard).to.deep.equal([]);
   });
