@@ -2,15 +2,33 @@ import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
 const HOOK = Symbol('before headers');
 
-/** What is to happen, and the method that it comes before. */
+/** What is to happen, and the method that it comes before. Shows nothing of either to whoever looks at a response. */
 class Hook {
-  readonly writeHead: (...args: unknown[]) => ServerResponse;
-  act: () => void;
+  // One function stands for all signatures of this method.
+  readonly #writeHead: (...args: unknown[]) => ServerResponse;
+  #act: () => void;
 
   constructor(res: ServerResponse, act: () => void) {
-    // One function stands for all signatures of this method.
-    this.writeHead = res.writeHead as (...args: unknown[]) => ServerResponse;
-    this.act = act;
+    this.#writeHead = res.writeHead as (...args: unknown[]) => ServerResponse;
+    this.#act = act;
+  }
+
+  add(act: () => void): void {
+    const before = this.#act;
+    this.#act = () => {
+      before();
+      act();
+    };
+  }
+
+  writeHead(res: ServerResponse, status: unknown, rest: readonly unknown[]): ServerResponse {
+    if (res.headersSent) return this.#writeHead.call(res, status, ...rest);
+    const [reason, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0] ?? rest[1]];
+    if (headers !== undefined && headers !== null) take(res, headers);
+    this.#act();
+    return reason === undefined
+      ? this.#writeHead.call(res, status)
+      : this.#writeHead.call(res, status, reason);
   }
 }
 
@@ -24,13 +42,8 @@ interface Hooked extends ServerResponse {
  */
 export function beforeHeaders(res: ServerResponse, act: () => void): void {
   const hooked: Hooked = res;
-  const hook = hooked[HOOK];
-  if (hook) {
-    const before = hook.act;
-    hook.act = () => {
-      before();
-      act();
-    };
+  if (hooked[HOOK]) {
+    hooked[HOOK].add(act);
   } else {
     hooked[HOOK] = new Hook(res, act);
     res.writeHead = attended;
@@ -40,11 +53,7 @@ export function beforeHeaders(res: ServerResponse, act: () => void): void {
 function attended(this: Hooked, status: unknown, ...rest: unknown[]): ServerResponse {
   const hook = this[HOOK];
   if (!hook) throw new TypeError('writeHead() was taken from its response');
-  if (this.headersSent) return hook.writeHead.call(this, status, ...rest);
-  const [reason, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0] ?? rest[1]];
-  if (headers !== undefined && headers !== null) take(this, headers);
-  hook.act();
-  return reason === undefined ? hook.writeHead.call(this, status) : hook.writeHead.call(this, status, reason);
+  return hook.writeHead(this, status, rest);
 }
 
 /** What is given to `writeHead` would overrule all that `act` sets: it becomes part of the headers first, as Node has it. */

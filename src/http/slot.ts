@@ -32,6 +32,19 @@ export class Slot {
   }
 }
 
+/** Holds a slot where a context can be looked at, as logs do, and shows nothing of it. */
+class Holder {
+  readonly #slot: Slot;
+
+  constructor(slot: Slot) {
+    this.#slot = slot;
+  }
+
+  static slotOf(held: unknown): Slot | undefined {
+    return held instanceof Holder ? held.#slot : undefined;
+  }
+}
+
 /** Where a request keeps its slot, for each property: of its own, so that no app has put something there. */
 const places = new Map<string, symbol>();
 
@@ -42,8 +55,7 @@ function placeOf(as: string): symbol {
 }
 
 function slotAt(ctx: object, place: symbol): Slot | undefined {
-  // attachSlot() puts nothing else there, and nobody else has this symbol.
-  return Reflect.get(ctx, place) as Slot | undefined;
+  return Holder.slotOf(Reflect.get(ctx, place));
 }
 
 /** Makes `ctx[as]` the session of this request. */
@@ -52,7 +64,7 @@ export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
   const all: object = Object.getPrototypeOf(ctx) as object;
   if (!Object.hasOwn(all, place)) shareAccessor(all, as, place);
   const slot = new Slot(manager);
-  Reflect.set(ctx, place, slot);
+  Reflect.set(ctx, place, new Holder(slot));
   return slot;
 }
 
