@@ -13,12 +13,15 @@ export interface Contestant {
   readonly stores: boolean;
   /** It needs `bench/node_modules`. */
   readonly peer: boolean;
+  /** Redis need not see its reads. */
+  readonly caches?: boolean;
 }
 
 export const CONTESTANTS: readonly Contestant[] = [
   { file: 'bare', label: 'bare Koa', stores: false, peer: false },
   { file: 'floor', label: 'the floor', stores: true, peer: false },
   { file: 'library', label: 'this library', stores: true, peer: false },
+  { file: 'library-cache', label: 'this library, cache: true', stores: true, peer: false, caches: true },
   { file: 'koa-session', label: 'koa-session', stores: true, peer: true },
   { file: 'koa-generic-session', label: 'koa-generic-session, koa-redis', stores: true, peer: true },
   { file: 'express-session', label: 'express-session, connect-redis', stores: true, peer: true },
