@@ -18,26 +18,37 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** The one value under `name` in a Cookie header. Two different ones are none: nobody can say whose is right. */
 export function readCookie(header: string | undefined, name: string): string | undefined {
-  let found: string | undefined;
-  for (const value of valuesOf(header, name)) {
-    if (found !== undefined && found !== value) return undefined;
-    found = value;
-  }
-  return found;
+  const values = valuesOf(header, name);
+  const [first] = values;
+  return values.length === 1 || values.every(value => value === first) ? first : undefined;
 }
 
 /** Whether a Cookie header has anything at all under `name`. */
 export function hasCookie(header: string | undefined, name: string): boolean {
-  return valuesOf(header, name).next().done !== true;
+  return valuesOf(header, name).length > 0;
 }
 
-function* valuesOf(header: string | undefined, name: string): Generator<string, void> {
-  if (!header || !header.includes(name)) return;
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=');
-    if (equals >= 0 && trimmed(pair.slice(0, equals)) === name)
-      yield unquote(trimmed(pair.slice(equals + 1)));
+function valuesOf(header: string | undefined, name: string): readonly string[] {
+  const values: string[] = [];
+  if (!header || !header.includes(name)) return values;
+  for (let start = 0; start < header.length;) {
+    const semicolon = header.indexOf(';', start);
+    const end = semicolon < 0 ? header.length : semicolon;
+    const value = valueIn(header, start, end, name);
+    if (value !== undefined) values.push(value);
+    start = end + 1;
   }
+  return values;
+}
+
+/** What the pair from `start` to `end` has under `name`, if it is of that name. */
+function valueIn(header: string, start: number, end: number, name: string): string | undefined {
+  let at = start;
+  while (at < end && isBlank(header, at)) at += 1;
+  if (!header.startsWith(name, at)) return undefined;
+  at += name.length;
+  while (at < end && isBlank(header, at)) at += 1;
+  return at < end && header[at] === '=' ? unquote(trimmed(header.slice(at + 1, end))) : undefined;
 }
 
 /** A Set-Cookie value. `seconds` 0 ends the cookie; the lifetime is capped at 400 days (RFC 6265bis §5.5). */

@@ -1,7 +1,15 @@
 import { ALLOWED_SKEW, type Clock } from '../clock.js';
 import { SessionError } from '../errors.js';
 import type { Emit } from '../observe/events.js';
-import { type Entry, laterStamp, reasonOf, stampOf, stampTime, ZERO_STAMP } from '../store/entry.js';
+import {
+  type Entry,
+  laterStamp,
+  reasonOf,
+  type Stamp,
+  stampOf,
+  stampTime,
+  ZERO_STAMP,
+} from '../store/entry.js';
 import type { Found, Lookup, ResilientStore, Source } from '../store/store.js';
 import type { TokenRefusal } from '../vault/token.js';
 import type { SealedIdentity, Vault, VerifiedToken } from '../vault/vault.js';
@@ -24,6 +32,12 @@ export interface OpeningParts {
   readonly actions: SessionActions;
   readonly onUnavailable: 'fresh' | 'reject';
   readonly maxEntryBytes: number;
+}
+
+/** What an entry opens to. */
+interface Version {
+  readonly record: SessionRecord;
+  readonly stamp: Stamp;
 }
 
 /** Who comes with a token that is right. */
@@ -122,30 +136,30 @@ export class Opening {
       emit('security:undecryptable', { session, reason: 'too-large' });
       return this.fresh();
     }
-    const record = this.#recordIn(found.entry, visitor);
-    if (record === 'unknown-key') {
+    const version = this.#versionIn(found.entry, visitor);
+    if (version === 'unknown-key') {
       emit('security:unknown-key', { session, reason: 'record' });
       return this.fresh({ identity, refused: true });
     }
-    if (record === 'undecryptable') {
+    if (version === 'undecryptable') {
       store.discard(identity.key);
       emit('security:undecryptable', { session, reason: 'sealed' });
       return this.fresh();
     }
-    if (lifetime.isOver(record)) {
+    if (lifetime.isOver(version.record)) {
       emit('session:expired', { session });
       return this.fresh({ named: identity });
     }
     const orphan = found.standing === 'orphan' && !lifetime.isAwaited(born);
-    return orphan ? this.#adopted(identity, record) : this.#loaded(identity, record, found, born);
+    return orphan ? this.#adopted(identity, version.record) : this.#loaded(identity, version, found, born);
   }
 
-  #recordIn(entry: Entry, { token, claims }: Visitor): SessionRecord | OpenFailure {
+  #versionIn(entry: Entry, { token, claims }: Visitor): Version | OpenFailure {
     const { vault, recall } = this.#parts;
     const known = recall.opened(token, entry);
     if (known) {
       vault.recalled('records');
-      return known.record;
+      return known;
     }
     const opened = vault.open(claims.identity, entry);
     if (!opened.opened) return opened.because;
@@ -153,15 +167,14 @@ export class Opening {
     if (!record) return 'undecryptable';
     // What another secret opens is counted each time, and is written anew soon.
     if (claims.current && opened.current) recall.keep(token, claims, entry, record);
-    return record;
+    return { record, stamp: stampOf(entry) };
   }
 
-  #loaded(identity: SealedIdentity, record: SessionRecord, found: Found, born: number): Session {
-    const { source, confirmed, entry, standing, orphaned } = found;
+  #loaded(identity: SealedIdentity, { record, stamp }: Version, found: Found, born: number): Session {
+    const { source, confirmed, standing, orphaned } = found;
     const stored = isStored(source);
     const merged = found.other && this.#mergedWith(identity, record, found.other);
     const version = merged ?? record;
-    const stamp = stampOf(entry);
     const state = new SessionState();
     state.identity = identity;
     // What was restored is as old as it was: a stamp of now would let it win over what came since.
