@@ -1,8 +1,9 @@
 import type { Clock } from '../../src/clock.js';
 import type { Parts } from '../../src/create.js';
+import type { Copy } from '../../src/resilience/copy.js';
 import { Graveyard } from '../../src/resilience/graveyard.js';
 import type { JournalItem } from '../../src/resilience/journal.js';
-import { type Copy, Shadow } from '../../src/resilience/shadow.js';
+import { Shadow } from '../../src/resilience/shadow.js';
 import { type Entry, isTombstone, reasonOf, stampOf } from '../../src/store/entry.js';
 import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
 import type { Instance } from './instance.js';

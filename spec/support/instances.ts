@@ -6,7 +6,7 @@ import type { EventName, SessionEvent } from '../../src/observe/events.js';
 import type { SessionOptions } from '../../src/options.js';
 import type { Session } from '../../src/session/session.js';
 import { decodeIndex } from '../../src/session/user-index.js';
-import { type Entry, stampOf } from '../../src/store/entry.js';
+import { type Entry, HEADER_BYTES, stampOf } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
 import { storeKeyOf } from '../../src/vault/token.js';
@@ -105,13 +105,13 @@ class ForgetfulStore implements SessionStore {
     return entries.flatMap(({ key, entry }) => (entry ? [{ key, entry }] : []));
   }
 
-  /** Somebody who can write to the store has changed the last bit under `key`. */
+  /** Somebody who can write to the store has changed a bit of the stamp and one of the seal under `key`. */
   async garble(key: string): Promise<void> {
     const entry = await this.#kept.read(key);
     if (!entry) throw new Error('there is nothing to garble');
-    const last = entry.length - 1;
-    // The memory store keeps these very bytes.
-    entry.writeUInt8(entry.readUInt8(last) ^ 1, last);
+    const expected = stampOf(entry);
+    for (const at of [HEADER_BYTES - 1, entry.length - 1]) entry.writeUInt8(entry.readUInt8(at) ^ 1, at);
+    await this.#kept.swap(key, entry, expected, DAY);
   }
 
   wipe(): void {
@@ -143,6 +143,7 @@ export function keyOf(token: string): string {
 }
 
 const MAX_BYTES = 64 * 1024 * 1024;
+const DAY = 86_400_000;
 
 export class Instance {
   readonly sessions: Sessions;

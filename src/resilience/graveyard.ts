@@ -1,20 +1,23 @@
 import type { Clock } from '../clock.js';
-import { BoundedMap } from '../store/bounded-map.js';
-import { type Entry, ownEntry } from '../store/entry.js';
+import { BoundedMap, type Kept } from '../store/bounded-map.js';
+import type { Entry } from '../store/entry.js';
+import { pack, type Packed, PACKED_BYTES, unpack } from '../store/packed.js';
 
-interface Grave {
-  readonly tombstone: Entry;
+interface Grave extends Kept {
+  readonly tombstone: Packed;
   readonly until: number;
 }
 
 const MAX_BYTES = 16 * 1024 * 1024;
+/** Its fields, and the number that stands outside of them. */
+const GRAVE_BYTES = 64;
 
 /**
  * Sessions that this instance ended or saw ended, for as long as their tombstones live. Without it a slow request across
  * a link that comes and goes revives a session that the same instance has ended.
  */
 export class Graveyard {
-  readonly #graves = new BoundedMap<Grave>(MAX_BYTES, grave => grave.tombstone.length);
+  readonly #graves = new BoundedMap<Grave>(MAX_BYTES, sizeOf);
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -24,7 +27,8 @@ export class Graveyard {
   bury(key: string, tombstone: Entry, ttl: number): void {
     const until = this.#clock.monotonic() + ttl;
     const there = this.#graves.get(key);
-    if (!there || there.until < until) this.#graves.set(key, { tombstone: ownEntry(tombstone), until });
+    if (!there || there.until < until)
+      this.#graves.set(key, { tombstone: pack(tombstone), until, used: false });
   }
 
   get(key: string): Entry | undefined {
@@ -36,7 +40,7 @@ export class Graveyard {
     const grave = this.#graves.get(key);
     if (!grave) return undefined;
     const left = grave.until - this.#clock.monotonic();
-    if (left > 0) return { tombstone: grave.tombstone, left };
+    if (left > 0) return { tombstone: unpack(grave.tombstone), left };
     this.#graves.delete(key);
     return undefined;
   }
@@ -44,4 +48,8 @@ export class Graveyard {
   keys(): string[] {
     return this.#graves.keys();
   }
+}
+
+function sizeOf({ tombstone }: Grave): number {
+  return GRAVE_BYTES + tombstone.length + PACKED_BYTES;
 }

@@ -1,4 +1,3 @@
-import { SLOT_BYTES } from '../store/bounded-map.js';
 import { type Entry, isTombstone, ownEntry, type Stamp } from '../store/entry.js';
 import { type Confirmation, type Expected, type Tier, TIERS, type WriteIntent } from '../store/store.js';
 
@@ -29,6 +28,8 @@ export interface JournalItem {
 
 /** Share of the cap that only tombstones may use: a logout outranks every write. */
 const RESERVED_SHARE = 0.1;
+/** An estimate of what one item takes beside key and entry. */
+const SLOT_BYTES = 200;
 
 /** Of items of one tier, in the order in which they came. */
 class Shelf {

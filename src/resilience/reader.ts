@@ -1,15 +1,16 @@
 import { ALLOWED_SKEW } from '../clock.js';
 import type { Emit } from '../observe/events.js';
-import { type Entry, isEntry, isTombstone, stampOf } from '../store/entry.js';
+import { type Entry, isEntry, isTombstone } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
 import type { Confirmation, Found, Lookup, Source } from '../store/store.js';
+import type { Copy } from './copy.js';
 import type { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal } from './journal.js';
 import type { ModeSwitch } from './mode.js';
 import type { Restoration } from './restoration.js';
 import type { Serial } from './serial.js';
-import type { Copy, Shadow } from './shadow.js';
+import type { Shadow } from './shadow.js';
 import type { Witness } from './witness.js';
 import type { Writer } from './writer.js';
 
@@ -124,10 +125,11 @@ export class Reader {
     if (restoration.distrusts(entry)) return { state: 'absent' };
     const newest = shadow.newest(key);
     const found = seen('primary', { entry, confirmed });
-    if (newest && stampOf(newest.entry) !== stampOf(entry)) {
+    const age = newest?.compare(entry) ?? 0;
+    if (newest && age !== 0) {
       // What is there may have been built on less than this instance has seen: only who can open both can merge them.
       if (restoration.completes(newest, confirmed)) return { ...found, other: newest.entry };
-      if (stampOf(newest.entry) > stampOf(entry)) return seen('shadow', newest);
+      if (age > 0) return seen('shadow', newest);
     }
     shadow.keep(key, entry, confirmed);
     const orphan = journal.orphaned(key);

@@ -3,13 +3,14 @@ import type { Emit } from '../observe/events.js';
 import { type Entry, isEntry, isTombstone, stampOf, stampTime } from '../store/entry.js';
 import { faultOf } from '../store/fault.js';
 import type { Confirmation, Expected, SessionStore, Swapped } from '../store/store.js';
+import type { Copy } from './copy.js';
 import { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal } from './journal.js';
 import type { ModeSwitch } from './mode.js';
 import { type Pace, paced } from './pace.js';
 import type { Serial } from './serial.js';
-import type { Copy, Shadow } from './shadow.js';
+import type { Shadow } from './shadow.js';
 import type { Testimony, Witness } from './witness.js';
 import type { Traffic } from './traffic.js';
 
@@ -81,7 +82,7 @@ export class Restoration {
 
   /** Whether what `copy` says may be missing in a record of that data set: true of a stale copy too, which cannot revive. */
   completes(copy: Copy, { incarnation }: Confirmation): boolean {
-    return this.#parts.policy === 'restore' && copy.confirmed.incarnation !== incarnation;
+    return this.#parts.policy === 'restore' && !copy.isOf(incarnation);
   }
 
   /** Whether a record is from before a loss after which everybody shall log in again. */
@@ -165,10 +166,11 @@ export class Restoration {
       for (;;) {
         const copy = shadow.peek(key);
         if (!copy || !this.restores(copy, { ...copy.confirmed, incarnation: this.#name })) return true;
-        const told: Testimony<Swapped> | undefined = await this.#swap(key, copy.entry, expected, longestLife);
+        const { entry } = copy;
+        const told: Testimony<Swapped> | undefined = await this.#swap(key, entry, expected, longestLife);
         if (!told) return false;
         const { answer, confirmed } = told;
-        if (answer.done) shadow.keep(key, copy.entry, confirmed);
+        if (answer.done) shadow.keep(key, entry, confirmed);
         if (answer.done || !answer.current) return true;
         if (!this.#yields(key, answer.current, copy)) return true;
         expected = stampOf(answer.current);
@@ -183,10 +185,9 @@ export class Restoration {
   #yields(key: string, current: Entry, copy: Copy): boolean {
     const { graveyard, shadow, maxOutage } = this.#parts;
     if (!isEntry(current)) return false;
-    const stamp = stampOf(current);
     if (!isTombstone(current)) {
-      const before = stamp < stampOf(copy.entry) && stampTime(stamp) < this.#noticed - ALLOWED_SKEW;
-      return before || copy.ancestors.includes(stamp);
+      const before = copy.compare(current) > 0 && stampTime(stampOf(current)) < this.#noticed - ALLOWED_SKEW;
+      return before || copy.descendsFrom(current);
     }
     graveyard.bury(key, current, maxOutage + ALLOWED_SKEW);
     shadow.drop(key);

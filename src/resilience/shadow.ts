@@ -1,18 +1,7 @@
 import { BoundedMap } from '../store/bounded-map.js';
-import { type Entry, ownEntry, type Stamp, stampOf } from '../store/entry.js';
+import type { Entry } from '../store/entry.js';
 import type { Confirmation } from '../store/store.js';
-
-export interface Copy {
-  readonly entry: Entry;
-  readonly confirmed: Confirmation;
-  /** Somebody else has changed what is in the store since. */
-  stale: boolean;
-  /** Versions that this one was made from, as far as they are remembered. */
-  readonly ancestors: readonly Stamp[];
-}
-
-const MAX_ANCESTORS = 3;
-const STAMP_BYTES = 48;
+import { Copy } from './copy.js';
 
 export interface ShadowOptions {
   readonly maxBytes: number;
@@ -34,7 +23,7 @@ export class Shadow {
   readonly #maxStaleness: number;
 
   constructor(options: ShadowOptions | false) {
-    this.#copies = new BoundedMap<Copy>(options ? options.maxBytes : 0, sizeOf);
+    this.#copies = new BoundedMap<Copy>(options ? options.maxBytes : 0, copy => copy.weight);
     this.#maxStaleness = options ? options.maxStaleness : 0;
   }
 
@@ -46,18 +35,19 @@ export class Shadow {
     return this.#copies.size;
   }
 
-  /** The keys of all copies, the one used last at the end. */
+  /** The keys of all copies, those that were used at the end. */
   keys(): string[] {
     return this.#copies.keys();
   }
 
   /** Keeps what the store acknowledged. An answer that was overtaken by a newer one changes nothing. */
   keep(key: string, entry: Entry, confirmed: Confirmation): void {
-    const copy = this.#copies.get(key);
-    const [known, stamp] = [copy && stampOf(copy.entry), stampOf(entry)];
-    if (known !== undefined && known > stamp) return;
-    const own = copy && known === stamp ? copy.entry : ownEntry(entry);
-    this.#copies.set(key, { entry: own, confirmed, stale: false, ancestors: lineOf(copy, stamp, confirmed) });
+    const copy = this.#copies.use(key);
+    const age = copy?.compare(entry) ?? -1;
+    if (age > 0) return;
+    // After most reads: then nothing is made anew.
+    if (age === 0 && copy?.isOf(confirmed.incarnation)) copy.confirm(confirmed);
+    else this.#copies.set(key, Copy.of(entry, confirmed, age === 0 ? undefined : copy));
   }
 
   /** As `newest`, and counts as no use. */
@@ -93,15 +83,4 @@ export class Shadow {
   clear(): void {
     for (const key of this.#copies.keys()) this.#copies.delete(key);
   }
-}
-
-function sizeOf({ entry, ancestors }: Copy): number {
-  return entry.length + ancestors.length * STAMP_BYTES;
-}
-
-/** In one data set each version was made from the one before it; across a loss nobody knows. */
-function lineOf(before: Copy | undefined, stamp: Stamp, { incarnation }: Confirmation): readonly Stamp[] {
-  if (!before || before.confirmed.incarnation !== incarnation) return [];
-  const known = stampOf(before.entry);
-  return known === stamp ? before.ancestors : [...before.ancestors, known].slice(-MAX_ANCESTORS);
 }

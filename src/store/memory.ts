@@ -1,21 +1,25 @@
 import type { Clock } from '../clock.js';
-import { BoundedMap } from './bounded-map.js';
-import { type Entry, isTombstone, ownEntry, stampOf } from './entry.js';
+import { BoundedMap, type Kept } from './bounded-map.js';
+import { type Entry, isTombstone, stampOf } from './entry.js';
+import { pack, type Packed, PACKED_BYTES, unpack } from './packed.js';
 import type { Expected, SessionStore, Swapped } from './store.js';
 
-interface Kept {
-  readonly entry: Entry;
+interface Stored extends Kept {
+  readonly packed: Packed;
   /** Monotonic ms. */
-  readonly expires: number;
+  expires: number;
 }
 
-/** Sessions in this process alone: bounded in bytes, the longest unused go first. */
+/** Its fields, and the number that stands outside of them. */
+const STORED_BYTES = 64;
+
+/** Sessions in this process alone: bounded in bytes; the oldest go first, unless they were used. */
 export class MemoryStore implements SessionStore {
-  readonly #kept: BoundedMap<Kept>;
+  readonly #kept: BoundedMap<Stored>;
   readonly #clock: Clock;
 
   constructor(maxBytes: number, clock: Clock) {
-    this.#kept = new BoundedMap<Kept>(maxBytes, kept => kept.entry.length);
+    this.#kept = new BoundedMap<Stored>(maxBytes, sizeOf);
     this.#clock = clock;
   }
 
@@ -24,30 +28,38 @@ export class MemoryStore implements SessionStore {
   }
 
   read(key: string): Promise<Entry | undefined> {
-    return Promise.resolve(this.#live(key)?.entry);
+    return Promise.resolve(entryOf(this.#live(key)));
   }
 
   async swap(key: string, entry: Entry, expected: Expected, ttl: number): Promise<Swapped> {
     refuseBlindWrite(entry, expected);
     const kept = this.#live(key);
-    const answer = decide(kept?.entry, entry, expected);
+    const current = entryOf(kept);
+    const answer = decide(current, entry, expected);
     const expires = this.#clock.monotonic() + ttl;
-    if (answer === 'put') this.#kept.set(key, { entry: ownEntry(entry), expires });
-    if (answer === 'outlive' && kept && kept.expires < expires)
-      this.#kept.set(key, { entry: kept.entry, expires });
-    return answer === 'refuse' ? { done: false, current: kept?.entry } : { done: true };
+    if (answer === 'put') this.#kept.set(key, { packed: pack(entry), expires, used: false });
+    if (answer === 'outlive' && kept) kept.expires = Math.max(kept.expires, expires);
+    return answer === 'refuse' ? { done: false, current } : { done: true };
   }
 
   mayEvict(): boolean {
     return true;
   }
 
-  #live(key: string): Kept | undefined {
+  #live(key: string): Stored | undefined {
     const kept = this.#kept.use(key);
     if (!kept || kept.expires > this.#clock.monotonic()) return kept;
     this.#kept.delete(key);
     return undefined;
   }
+}
+
+function entryOf(stored: Stored | undefined): Entry | undefined {
+  return stored && unpack(stored.packed);
+}
+
+function sizeOf({ packed }: Stored): number {
+  return STORED_BYTES + packed.length + PACKED_BYTES;
 }
 
 /** The rule of {@link SessionStore.swap}, for stores that can look before they put. */
