@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Graveyard } from '../../src/resilience/graveyard.js';
+import { Journal } from '../../src/resilience/journal.js';
 import { Shadow } from '../../src/resilience/shadow.js';
 import { type Entry, recordEntry, Stamps, tombstoneEntry } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
@@ -38,6 +39,24 @@ describe('what is kept in memory stays as it was, whatever becomes of what was p
       const graveyard = new Graveyard(clock);
       graveyard.bury('key', entry, 1_000);
       return () => graveyard.get('key');
+    },
+    'a write that waits': entry => {
+      const journal = new Journal(MiB);
+      journal.put({
+        key: 'key',
+        entry,
+        expected: null,
+        origin: 'created',
+        tier: 'new',
+        expires: Infinity,
+        life: 1_000,
+        added: 0,
+        confirmed: undefined,
+        intent: undefined,
+        since: undefined,
+        after: undefined,
+      });
+      return () => journal.get('key')?.entry;
     },
     'an entry of the memory store': entry => {
       const store = new MemoryStore(MiB, clock);

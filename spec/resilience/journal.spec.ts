@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Journal, type JournalItem } from '../../src/resilience/journal.js';
+import { Journal } from '../../src/resilience/journal.js';
+import type { JournalItem } from '../../src/resilience/journal-item.js';
 import { recordEntry, Stamps, tombstoneEntry } from '../../src/store/entry.js';
 import type { Tier } from '../../src/store/store.js';
 import { type Instance, Shop } from '../support/instances.js';
@@ -204,7 +205,7 @@ describe('an outage in which bots flood the journal', () => {
 
   it('is unhealthy only once users find no more room', async () => {
     const change = (n: number): Promise<unknown> =>
-      a.refusal(a.change(tokens[n] ?? '', { pad: 'x'.repeat(13_000) }));
+      a.refusal(a.change(tokens[n] ?? '', { pad: 'x'.repeat(26_000) }));
     await change(0);
     await change(1);
     expect(a.sessions.health().status).to.equal('degraded');

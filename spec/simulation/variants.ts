@@ -2,7 +2,7 @@ import type { Clock } from '../../src/clock.js';
 import type { Parts } from '../../src/create.js';
 import type { Copy } from '../../src/resilience/copy.js';
 import { Graveyard } from '../../src/resilience/graveyard.js';
-import type { JournalItem } from '../../src/resilience/journal.js';
+import type { JournalItem } from '../../src/resilience/journal-item.js';
 import { Shadow } from '../../src/resilience/shadow.js';
 import { type Entry, isTombstone, reasonOf, stampOf } from '../../src/store/entry.js';
 import type { Expected, SessionStore, Swapped } from '../../src/store/store.js';
@@ -66,7 +66,7 @@ class Forgetful extends WatchedJournal {
 class Overbearing extends WatchedJournal {
   override put(item: JournalItem): JournalItem[] | undefined {
     const merge = (): JournalItem => item;
-    return super.put(item.intent ? { ...item, intent: { ...item.intent, merge } } : item);
+    return super.put(item.intent ? { ...item, intent: { merge } } : item);
   }
 }
 
@@ -85,7 +85,7 @@ class Patient extends WatchedJournal {
 
 class Rejuvenating extends WatchedJournal {
   readonly #clock: Clock;
-  readonly #lives = new WeakMap<JournalItem, number>();
+  readonly #lives = new Map<string, number>();
 
   constructor(clock: Clock) {
     super(JOURNAL);
@@ -93,13 +93,13 @@ class Rejuvenating extends WatchedJournal {
   }
 
   override put(item: JournalItem): JournalItem[] | undefined {
-    this.#lives.set(item, item.expires - this.#clock.monotonic());
+    this.#lives.set(item.key, item.expires - this.#clock.monotonic());
     return super.put(item);
   }
 
   override get(key: string): JournalItem | undefined {
     const item = super.get(key);
-    const life = item && this.#lives.get(item);
+    const life = this.#lives.get(key);
     if (item && life !== undefined) item.expires = this.#clock.monotonic() + life;
     return item;
   }

@@ -1,4 +1,5 @@
-import { Journal, type JournalItem } from '../../src/resilience/journal.js';
+import { Journal } from '../../src/resilience/journal.js';
+import type { JournalItem } from '../../src/resilience/journal-item.js';
 
 /** The journal, counting who comes and goes: the ledger must account for each exactly once. */
 export class WatchedJournal extends Journal {

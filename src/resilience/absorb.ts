@@ -1,6 +1,6 @@
 import { type Entry, isTombstone, stampOf } from '../store/entry.js';
 import { type Merged, type Settled, TIERS } from '../store/store.js';
-import type { JournalItem } from './journal.js';
+import type { JournalItem } from './journal-item.js';
 
 export type Absorbed = { readonly item: JournalItem } | { readonly answer: Settled };
 
@@ -22,7 +22,7 @@ export function absorb(pending: JournalItem, fresh: JournalItem): Absorbed {
 /** `undefined`: the two cannot be merged. */
 export function mergeOnto(current: Entry, fresh: JournalItem): Merged | 'drop' | undefined {
   try {
-    return fresh.intent?.merge?.(current, fresh.since);
+    return fresh.intent?.merge?.(current, fresh.since, fresh.entry);
   } catch {
     return undefined;
   }

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.js';
 import type { Found, SessionStore } from '../store/store.js';
+import type { Copy } from './copy.js';
 import type { Graveyard } from './graveyard.js';
 import type { Journal } from './journal.js';
 import type { ModeSwitch } from './mode.js';
 import type { Restoration } from './restoration.js';
-import type { Copy, Shadow } from './shadow.js';
+import type { Shadow } from './shadow.js';
 import type { Witness } from './witness.js';
 
 export interface CacheParts {

@@ -1,58 +1,40 @@
-import { type Entry, isTombstone, ownEntry, type Stamp } from '../store/entry.js';
-import { type Confirmation, type Expected, type Tier, TIERS, type WriteIntent } from '../store/store.js';
-
-/** What is known of the session in the store at the time of the write. */
-export type Origin = 'created' | 'based' | 'blind';
-
-/** A write that the store has not acknowledged. */
-export interface JournalItem {
-  readonly key: string;
-  entry: Entry;
-  expected: Expected;
-  origin: Origin;
-  /** Decides who must make room, and for whom. Of a tombstone it means nothing. */
-  readonly tier: Tier;
-  /** Monotonic ms after which nobody wants it any more. */
-  expires: number;
-  /** How long it lives in the store from when it comes there, ms: a tombstone must outlive what may meet it there. */
-  readonly life: number;
-  /** Monotonic ms of the first write that waits here. */
-  readonly added: number;
-  confirmed: Confirmation | undefined;
-  readonly intent: WriteIntent | undefined;
-  /** The stamp that this write started from: later ones in the way are changes of others. */
-  readonly since: Stamp | undefined;
-  /** The key of a tombstone that goes first. */
-  readonly after: string | undefined;
-}
+import { PLACE_BYTES } from '../store/bounded-map.js';
+import { isTombstone } from '../store/entry.js';
+import { type Confirmation, type Tier, TIERS } from '../store/store.js';
+import { type JournalItem, Resting } from './journal-item.js';
 
 /** Share of the cap that only tombstones may use: a logout outranks every write. */
 const RESERVED_SHARE = 0.1;
-/** An estimate of what one item takes beside key and entry. */
-const SLOT_BYTES = 200;
 
 /** Of items of one tier, in the order in which they came. */
 class Shelf {
-  readonly items = new Map<string, JournalItem>();
+  readonly items = new Map<string, Resting>();
   bytes = 0;
 
-  put(item: JournalItem): void {
-    item.entry = ownEntry(item.entry);
-    this.items.set(item.key, item);
-    this.bytes += sizeOf(item);
+  put(key: string, item: Resting): void {
+    this.items.set(key, item);
+    this.bytes += weigh(key, item);
   }
 
   delete(key: string): boolean {
     const item = this.items.get(key);
     if (!item) return false;
-    this.bytes -= sizeOf(item);
+    this.bytes -= weigh(key, item);
     return this.items.delete(key);
   }
 }
 
+/** Who has to go for another. */
+interface Victim {
+  readonly shelf: Shelf;
+  readonly key: string;
+  readonly item: Resting;
+}
+
 /**
  * Writes that wait for the store, counted in bytes. While an item is here it is the truth on this instance. Where there
- * is no room a write pushes out those of lower tiers, the lowest and oldest first, and never one of its own.
+ * is no room a write pushes out those of lower tiers, the lowest and oldest first, and never one of its own. Who asks for
+ * an item is given a copy of it.
  */
 export class Journal {
   readonly #tombstones = new Shelf();
@@ -79,11 +61,15 @@ export class Journal {
 
   /** Items that wait for the store. */
   get size(): number {
-    return this.#shelves.reduce((sum, shelf) => sum + shelf.items.size, 0);
+    let sum = 0;
+    for (const { items } of this.#shelves) sum += items.size;
+    return sum;
   }
 
   get bytes(): number {
-    return this.#shelves.reduce((sum, shelf) => sum + shelf.bytes, this.#orphans.bytes);
+    let sum = this.#orphans.bytes;
+    for (const { bytes } of this.#shelves) sum += bytes;
+    return sum;
   }
 
   /** Whether users who were there before the outage find no more room. */
@@ -93,12 +79,22 @@ export class Journal {
     return used + this.#refused >= this.#capFor('record');
   }
 
+  has(key: string): boolean {
+    return this.#find(key) !== undefined;
+  }
+
   get(key: string): JournalItem | undefined {
-    for (const shelf of this.#shelves) {
-      const item = shelf.items.get(key);
-      if (item) return item;
-    }
-    return undefined;
+    return this.#find(key)?.item(key);
+  }
+
+  /** Whether this very version of it waits here still. */
+  holds({ key, entry }: Pick<JournalItem, 'key' | 'entry'>): boolean {
+    return this.#find(key)?.is(entry) ?? false;
+  }
+
+  /** The store has answered for the item, which waits on. */
+  confirm(key: string, confirmed: Confirmation | undefined): void {
+    this.#find(key)?.confirm(confirmed);
   }
 
   /**
@@ -106,16 +102,16 @@ export class Journal {
    * is no room: then nothing has changed.
    */
   put(item: JournalItem): JournalItem[] | undefined {
-    const old = this.get(item.key);
-    const needed = sizeOf(item) - (old ? sizeOf(old) : 0);
+    const resting = new Resting(item);
+    const needed = weigh(item.key, resting) - weighAny(item.key, this.#find(item.key));
     const victims = this.#roomFor(item, needed);
     // One write that is larger than what others could ever need says nothing about their room.
     if (isOfUser(item)) this.#refused = victims ? 0 : Math.min(needed, this.#maxBytes / 2);
     if (!victims) return undefined;
-    for (const [shelf, victim] of victims) shelf.delete(victim.key);
+    for (const { shelf, key } of victims) shelf.delete(key);
     this.delete(item.key);
-    (isTombstone(item.entry) ? this.#tombstones : this.#records[item.tier]).put(item);
-    return victims.map(([, victim]) => victim);
+    this.#shelfOf(item).put(item.key, resting);
+    return victims.map(itemOf);
   }
 
   /**
@@ -124,13 +120,13 @@ export class Journal {
    */
   sweep(now: number, before: number): JournalItem[] {
     const short = this.bytes > this.#maxBytes / 2;
-    const isOver = ({ expires, confirmed, added }: JournalItem, mayJoin: boolean): boolean =>
-      (expires <= now && !mayJoin) || (confirmed?.at ?? added) < before;
+    const isOver = ({ expires, known }: Resting, mayJoin: boolean): boolean =>
+      (expires <= now && !mayJoin) || known < before;
     const records = TIERS.map(tier => [this.#records[tier], !short] as const);
     return [...records, [this.#orphans, false] as const].flatMap(([shelf, mayJoin]) => {
-      const over = [...shelf.items.values()].filter(item => isOver(item, mayJoin));
-      for (const { key } of over) shelf.delete(key);
-      return over;
+      const over = [...shelf.items].filter(([, item]) => isOver(item, mayJoin));
+      for (const [key] of over) shelf.delete(key);
+      return over.map(([key, item]) => item.item(key));
     });
   }
 
@@ -139,21 +135,25 @@ export class Journal {
   }
 
   /** Tombstones first, then records by tier, the highest first, each in order of arrival. */
-  keys(): string[] {
-    return this.#shelves.flatMap(shelf => [...shelf.items.keys()]);
+  keys(kind?: 'tombstone' | 'record'): string[] {
+    return this.#shelves
+      .filter(shelf => kind === undefined || (shelf === this.#tombstones) === (kind === 'tombstone'))
+      .flatMap(({ items }) => [...items.keys()]);
   }
 
   /** Records that must wait until the tombstone under `key` is in the store. */
   dependents(key: string): JournalItem[] {
-    return this.#shelves.flatMap(shelf => [...shelf.items.values()]).filter(item => item.after === key);
+    return this.#shelves.flatMap(({ items }) =>
+      [...items].filter(([, { after }]) => after === key).map(([own, item]) => item.item(own)),
+    );
   }
 
   /** Ms since the oldest item came, at monotonic `now`. */
   oldest(now: number): number {
-    let added = now;
+    let oldest = now;
     for (const { items } of this.#shelves)
-      for (const item of items.values()) added = Math.min(added, item.added);
-    return now - added;
+      for (const { added } of items.values()) oldest = Math.min(oldest, added);
+    return now - oldest;
   }
 
   /**
@@ -161,39 +161,52 @@ export class Journal {
    * its key. Returns those that had to go for it, or `undefined` where there is no room: then nothing has changed.
    */
   orphan(item: JournalItem): JournalItem[] | undefined {
-    const old = [this.get(item.key), this.orphaned(item.key)];
-    const freed = old.reduce((sum, each) => sum + (each ? sizeOf(each) : 0), 0);
-    const victims = this.#roomFor({ ...item, tier: 'blind' }, sizeOf(item) - freed);
+    const { key } = item;
+    const resting = new Resting(item);
+    const freed = weighAny(key, this.#find(key)) + weighAny(key, this.#orphans.items.get(key));
+    const victims = this.#roomFor({ ...item, tier: 'blind' }, weigh(key, resting) - freed);
     if (!victims) return undefined;
-    for (const [shelf, victim] of victims) shelf.delete(victim.key);
-    this.delete(item.key);
-    this.#orphans.delete(item.key);
-    this.#orphans.put(item);
-    return victims.map(([, victim]) => victim);
+    for (const victim of victims) victim.shelf.delete(victim.key);
+    this.delete(key);
+    this.#orphans.delete(key);
+    this.#orphans.put(key, resting);
+    return victims.map(itemOf);
   }
 
   orphaned(key: string): JournalItem | undefined {
-    return this.#orphans.items.get(key);
+    return this.#orphans.items.get(key)?.item(key);
   }
 
   forget(key: string): boolean {
     return this.#orphans.delete(key);
   }
 
+  #find(key: string): Resting | undefined {
+    for (const { items } of this.#shelves) {
+      const item = items.size > 0 ? items.get(key) : undefined;
+      if (item) return item;
+    }
+    return undefined;
+  }
+
+  #shelfOf({ entry, tier }: JournalItem): Shelf {
+    return isTombstone(entry) ? this.#tombstones : this.#records[tier];
+  }
+
   #capFor(kind: 'record' | 'tombstone'): number {
     return this.#maxBytes * (kind === 'tombstone' ? 1 : 1 - RESERVED_SHARE);
   }
 
-  #roomFor(item: JournalItem, needed: number): [Shelf, JournalItem][] | undefined {
-    const tombstone = isTombstone(item.entry);
+  #roomFor({ key, entry, tier }: JournalItem, needed: number): Victim[] | undefined {
+    const tombstone = isTombstone(entry);
     let excess = this.bytes + needed - this.#capFor(tombstone ? 'tombstone' : 'record');
-    const victims: [Shelf, JournalItem][] = [];
-    for (const shelf of this.#below(tombstone ? 'returning' : item.tier)) {
-      for (const victim of shelf.items.values()) {
+    const victims: Victim[] = [];
+    for (const shelf of this.#below(tombstone ? 'returning' : tier)) {
+      for (const [each, item] of shelf.items) {
         if (excess <= 0) return victims;
-        if (victim.key === item.key) continue;
-        victims.push([shelf, victim]);
-        excess -= sizeOf(victim);
+        if (each === key) continue;
+        victims.push({ shelf, key: each, item });
+        excess -= weigh(each, item);
       }
     }
     return excess <= 0 ? victims : undefined;
@@ -206,13 +219,19 @@ export class Journal {
   }
 }
 
+function itemOf({ key, item }: Victim): JournalItem {
+  return item.item(key);
+}
+
 /** Whether it is of somebody who was there before the outage. */
 function isOfUser({ entry, tier }: JournalItem): boolean {
   return isTombstone(entry) || TIERS.indexOf(tier) >= TIERS.indexOf('returning');
 }
 
-/** The entry, and what the closure that can merge it holds. */
-function sizeOf({ entry, key, intent }: JournalItem): number {
-  const held = intent?.weight ?? (intent?.merge ? entry.length : 0);
-  return entry.length + held + key.length + SLOT_BYTES;
+function weigh(key: string, item: Resting): number {
+  return PLACE_BYTES + key.length + item.weight;
+}
+
+function weighAny(key: string, item: Resting | undefined): number {
+  return item ? weigh(key, item) : 0;
 }

@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../clock.js';
 import type { Emit } from '../observe/events.js';
-import { isTombstone } from '../store/entry.js';
 import { Budget } from './deadline.js';
 import type { Journal } from './journal.js';
 import { type Pace, paced } from './pace.js';
@@ -78,17 +77,10 @@ export class Migration {
   async #round(): Promise<void> {
     const { journal, emit } = this.#parts;
     const before = journal.size;
-    for (const tombstones of [true, false]) {
-      const keys = journal.keys().filter(key => this.#is(key, tombstones));
-      await paced(keys, this.#pace, key => this.#move(key));
-    }
+    for (const kind of ['tombstone', 'record'] as const)
+      await paced(journal.keys(kind), this.#pace, key => this.#move(key));
     if (before > 0)
       emit('migration:progress', { done: Math.max(0, before - journal.size), left: journal.size });
-  }
-
-  #is(key: string, tombstone: boolean): boolean {
-    const item = this.#parts.journal.get(key);
-    return item !== undefined && isTombstone(item.entry) === tombstone;
   }
 
   /** False where going on makes no sense now. */

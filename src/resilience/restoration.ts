@@ -153,7 +153,7 @@ export class Restoration {
     return serial.run(key, async () => {
       const grave = graveyard.find(key);
       // The drain brings what waits, against the stamp that it was written for: a regenerate takes along what it meets.
-      if (journal.get(key)) return true;
+      if (journal.has(key)) return true;
       return !grave || (await this.#swap(key, grave.tombstone, 'any', grave.left)) !== undefined;
     });
   }

@@ -1,8 +1,9 @@
 import { ALLOWED_SKEW } from '../clock.js';
 import { type Entry, isEntry, isTombstone, stampOf } from '../store/entry.js';
 import { faultOf, type StoreFault } from '../store/fault.js';
-import type { Expected, Merged, Swapped } from '../store/store.js';
-import type { JournalItem } from './journal.js';
+import type { Expected, Swapped } from '../store/store.js';
+import { mergeOnto } from './absorb.js';
+import type { JournalItem } from './journal-item.js';
 import { GRACE } from './restoration.js';
 import type { Testimony } from './witness.js';
 
@@ -73,7 +74,7 @@ function meet(item: JournalItem, current: Entry): Step {
   if (!isEntry(current)) return { item, kind: 'quarantined', current };
   if (isTombstone(current)) return { item, kind: 'ended', current };
   if (!item.intent?.merge) return { item, kind: 'conflict', current };
-  const merged = tryMerge(item, current);
+  const merged = mergeOnto(current, item);
   if (merged === undefined)
     return isTombstone(item.entry) ? endUnread(item) : { item, kind: 'quarantined', current };
   if (merged === 'drop') return { item, kind: 'superseded', current };
@@ -89,14 +90,6 @@ function meet(item: JournalItem, current: Entry): Step {
 function endUnread(item: JournalItem): Step {
   item.expected = 'any';
   return 'again';
-}
-
-function tryMerge(item: JournalItem, current: Entry): Merged | 'drop' | undefined {
-  try {
-    return item.intent?.merge?.(current, item.since);
-  } catch {
-    return undefined;
-  }
 }
 
 function meetNothing(item: JournalItem, over: boolean, world: World): Step {

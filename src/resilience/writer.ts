@@ -7,7 +7,8 @@ import type { Settled, Swapped } from '../store/store.js';
 import { absorb, mergeOnto } from './absorb.js';
 import type { Budget } from './deadline.js';
 import type { Graveyard } from './graveyard.js';
-import type { Journal, JournalItem } from './journal.js';
+import type { Journal } from './journal.js';
+import type { JournalItem } from './journal-item.js';
 import type { Fate } from './ledger.js';
 import type { ModeSwitch } from './mode.js';
 import type { Restoration } from './restoration.js';
@@ -54,7 +55,7 @@ export class Writer {
     const attempted = await this.#attempt(absorbed.item, budget);
     const outcome = pending ? attempted : this.#overNewest(attempted);
     // Meanwhile it may have had to make room for others: then it was counted as such.
-    return this.#conclude(outcome, pending !== undefined && journal.get(fresh.key) === pending);
+    return this.#conclude(outcome, pending !== undefined && journal.holds(pending));
   }
 
   /** What is about to wait will be read from here: then with all that was acknowledged here before it. */
@@ -63,9 +64,9 @@ export class Writer {
     const newest = this.#parts.shadow.newest(item.key);
     if (isSettled(outcome) || !newest || !item.expected || item.expected === 'any' || item.origin === 'blind')
       return outcome;
-    const stamp = stampOf(newest.entry);
-    if (stamp <= item.expected || stamp === stampOf(item.entry)) return outcome;
     const { entry: current, confirmed } = newest;
+    const stamp = stampOf(current);
+    if (stamp <= item.expected || stamp === stampOf(item.entry)) return outcome;
     const merged = mergeOnto(current, item);
     if (merged === undefined || merged === 'drop')
       return { item: { ...item, confirmed }, kind: 'superseded', current };
@@ -78,10 +79,10 @@ export class Writer {
     const item = journal.get(key);
     if (!item || this.#blocked(item)) return undefined;
     const outcome = await this.#attempt(item, budget);
-    const waits = journal.get(key) === item;
+    const waits = journal.holds(item);
     if (isSettled(outcome)) return this.#conclude(outcome, waits);
     // It waits on as it is: what it became meanwhile it will become again.
-    item.confirmed = outcome.item.confirmed;
+    if (waits) journal.confirm(key, outcome.item.confirmed);
     return undefined;
   }
 
@@ -114,7 +115,7 @@ export class Writer {
 
   #blocked(item: JournalItem): boolean {
     const { after } = item;
-    const waits = after !== undefined && this.#parts.journal.get(after) !== undefined;
+    const waits = after !== undefined && this.#parts.journal.has(after);
     return waits || !this.passable(item.entry);
   }
 
@@ -241,7 +242,7 @@ export class Writer {
 
   #wait(item: JournalItem): Settled {
     const { journal, emit, graveyard } = this.#parts;
-    const added = journal.get(item.key) === undefined;
+    const added = !journal.has(item.key);
     const kind = isTombstone(item.entry) ? 'tombstone' : 'record';
     const victims = journal.put(item) ?? (this.sweep() > 0 ? journal.put(item) : undefined);
     if (!victims) return this.#refuse(item, false);

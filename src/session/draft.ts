@@ -1,5 +1,6 @@
 import { SessionError } from '../errors.js';
 import { type Entry, laterStamp, type Stamp, stampOf, type Stamps, ZERO_STAMP } from '../store/entry.js';
+import { pack, type Packed, unpack } from '../store/packed.js';
 import type { Merged } from '../store/store.js';
 import type { SealedIdentity, Vault } from '../vault/vault.js';
 import type { Lifetime } from './lifetime.js';
@@ -28,8 +29,8 @@ export interface DraftStart {
 }
 
 /**
- * One write of a session on its way: the record, sealed, and the closure that can merge it with whatever it meets, now
- * or after an outage. Holds this session's identity until Redis has acknowledged the write.
+ * One write of a session on its way: the record, sealed, and the closure that can merge it with whatever it meets. Where it
+ * has to wait, a {@link RestingDraft} takes its place.
  */
 export class Draft {
   readonly #parts: DraftParts;
@@ -44,13 +45,13 @@ export class Draft {
   /** Why it could not be merged, where that is the data's fault. */
   failure: SessionError | undefined;
 
-  /** Throws `DATA_TOO_LARGE`. */
-  constructor(parts: DraftParts, start: DraftStart) {
+  /** `entry`: the record, where it is sealed already. Throws `DATA_TOO_LARGE`. */
+  constructor(parts: DraftParts, start: DraftStart, entry?: Entry) {
     this.#parts = parts;
     this.#start = start;
     this.record = start.record;
     this.stamp = start.stamp;
-    this.entry = this.#seal(start.record, start.stamp);
+    this.entry = entry ?? this.#seal(start.record, start.stamp);
   }
 
   /** For `WriteIntent.merge`. Throws for a record that does not open, and for two that are too large together. */
@@ -66,6 +67,14 @@ export class Draft {
     this.#become(merged, stamp);
     return { entry: this.entry, expires: this.#parts.lifetime.expiryOf(merged) };
   };
+
+  /** What waits with it, where nothing takes its place, bytes. */
+  get weight(): number {
+    return LIVE_BYTES + this.entry.length * 2;
+  }
+
+  /** For `WriteIntent.rest`. */
+  readonly rest = (): RestingDraft => new RestingDraft(this.#parts, this.#start);
 
   /** Folds a newer version of the session that this one was regenerated from into this draft. */
   fold(older: SessionRecord, seen: Stamp): void {
@@ -103,10 +112,48 @@ export class Draft {
   }
 
   #open(current: Entry): SessionRecord {
-    const record = openRecord(this.#parts.vault, this.#start.identity, current);
-    if (typeof record === 'string') throw new Error(record);
-    return record;
+    return mustOpen(this.#parts.vault, this.#start.identity, current);
   }
+}
+
+/** Its fields, and the id. */
+const RESTING_BYTES = 96;
+/** As measured: the objects of a record, what it was made from, and its identity. */
+const LIVE_BYTES = 4_000;
+
+/**
+ * A draft that waits. Holds this session's id until Redis has acknowledged the write, and nothing that its entry tells: an
+ * outage is long, and a merge after it rare.
+ */
+class RestingDraft {
+  readonly #parts: DraftParts;
+  readonly #id: Packed;
+  readonly #touchOnly: boolean;
+
+  constructor(parts: DraftParts, { identity, touchOnly }: Pick<DraftStart, 'identity' | 'touchOnly'>) {
+    this.#parts = parts;
+    this.#id = pack(identity.id);
+    this.#touchOnly = touchOnly;
+  }
+
+  get weight(): number {
+    return RESTING_BYTES;
+  }
+
+  merge(current: Entry, since: Stamp | undefined, own: Entry): Merged | 'drop' {
+    const identity = this.#parts.vault.identify(unpack(this.#id));
+    const record = mustOpen(this.#parts.vault, identity, own);
+    const start = { identity, record, stamp: stampOf(own), since, touchOnly: this.#touchOnly };
+    const draft = new Draft(this.#parts, start, own);
+    draft.migrating = true;
+    return draft.merge(current, since);
+  }
+}
+
+function mustOpen(vault: Vault, identity: SealedIdentity, entry: Entry): SessionRecord {
+  const record = openRecord(vault, identity, entry);
+  if (typeof record === 'string') throw new Error(record);
+  return record;
 }
 
 export type OpenFailure = 'unknown-key' | 'undecryptable';

@@ -68,7 +68,7 @@ export class Moving {
       return { entry, expires: clock.monotonic() + life };
     };
     const tombstone = tombstoneEntry(stamps.next(state.base?.seen), 'regenerated');
-    const intent = { merge: fold, weight: draft.entry.length * 2, confirmed: state.base?.confirmed };
+    const intent = { merge: fold, weight: draft.weight, confirmed: state.base?.confirmed };
     const settled = await this.#saving.patiently(state, old, waited =>
       store.swap(old.key, tombstone, state.base?.stamp ?? null, life, { ...intent, waited }),
     );
@@ -98,7 +98,7 @@ export class Moving {
   /** A regenerate from an outage found a newer version under the old id: the new id takes its changes along. */
   #resubmit(identity: SealedIdentity, draft: Draft, expected: Stamp, after: string): void {
     const { store, lifetime } = this.#parts;
-    const intent = { merge: draft.merge, after, tier: 'returning' as const };
+    const intent = { merge: draft.merge, rest: draft.rest, after, tier: 'returning' as const };
     const write: Promise<Settled> = store.swap(
       identity.key,
       draft.entry,

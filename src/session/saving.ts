@@ -86,7 +86,7 @@ export class Saving {
     state: SessionState,
     { identity, draft }: Pick<Write, 'identity' | 'draft'>,
     expected: Stamp | null,
-    intent: Omit<WriteIntent, 'merge' | 'waited'>,
+    intent: Omit<WriteIntent, 'merge' | 'rest' | 'waited'>,
   ): Promise<Settled | undefined> {
     const ttl = this.#parts.lifetime.ttlOf(draft.record);
     const swapped = this.patiently(state, identity, waited =>
@@ -94,6 +94,7 @@ export class Saving {
         ...intent,
         waited,
         merge: draft.merge,
+        rest: draft.rest,
       }),
     );
     const settled = await swapped;

@@ -92,13 +92,15 @@ export interface Merged {
 export interface WriteIntent {
   /**
    * Merges this write into the record in the way. Returns what to put instead (new stamp), or `'drop'` when nothing of
-   * this write survives. `since`: the stamp that the write started from. A throw means that the two cannot be merged.
-   * Without it, what is in the way stays.
+   * this write survives. `since`: the stamp that the write started from; `own`: this write as it is now. A throw means that
+   * the two cannot be merged. Without it, what is in the way stays.
    */
-  merge?(current: Entry, since: Stamp | undefined): Merged | 'drop';
+  merge?(current: Entry, since: Stamp | undefined, own: Entry): Merged | 'drop';
+  /** The same for a write that waits: it lets go of what it can make again from `own`. Default: this one, as it is. */
+  rest?(): Pick<WriteIntent, 'merge' | 'weight'>;
   /** When the store last answered for this key, if it ever did. */
   readonly confirmed?: Confirmation | undefined;
-  /** What `merge` holds, in bytes. Default: as much as the entry. */
+  /** What `merge` holds, in bytes. Default: as much as the entry, and 4,000. */
   readonly weight?: number;
   /** Default: `new`. */
   readonly tier?: Tier;

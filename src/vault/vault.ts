@@ -43,6 +43,11 @@ export class Vault {
     return identityOf(this.#clock.bytes(ID_BYTES));
   }
 
+  /** Who has this id. */
+  identify(id: Buffer): SealedIdentity {
+    return identityOf(id);
+  }
+
   /**
    * Where the index of a user's sessions is: under an id that the secret and the user's name give, one for each secret, the
    * current one first. Who has the secret and guesses the name can open an index, and no session.
