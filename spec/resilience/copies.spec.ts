@@ -74,6 +74,27 @@ describe('warm copies of a store that reports changes', () => {
     expect(await inOutage()).to.deep.equal({ user: 'ada' });
   });
 
+  it('are not read again after such a gap where their users have come first', async () => {
+    const tokens = [token];
+    while (tokens.length < 10) tokens.push((await a.sessions.manager.create({ n: tokens.length })).token);
+    const reads = new Map<string, number>();
+    const { behind } = shop;
+    const read = behind.read.bind(behind);
+    let come = false;
+    behind.read = async key => {
+      reads.set(key, (reads.get(key) ?? 0) + 1);
+      if (!come && tokens.some(each => keyOf(each) === key)) {
+        come = true;
+        await Promise.all(tokens.map(each => a.data(each)));
+      }
+      return read(key);
+    };
+    a.store.span = 2;
+    await shop.settle();
+    // Four are on their way when the users come.
+    expect(tokens.filter(each => reads.get(keyOf(each)) === 1)).to.have.lengthOf.at.least(6);
+  });
+
   it('serve the outage in which they were last trusted to its end, whatever the connection does meanwhile', async () => {
     await a.cutOff();
     a.store.span = undefined;

@@ -19,7 +19,8 @@ export interface MigrationParts {
   readonly onEmpty: () => void;
 }
 
-const CONCURRENCY = 16;
+/** Wide enough that a trip to the store carries many, and narrow enough that users get in between. */
+const CONCURRENCY = 32;
 const START_JITTER = 100;
 const ROUND = { first: 50, cap: 1_000 } as const;
 

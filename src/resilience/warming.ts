@@ -71,8 +71,11 @@ export class Warming {
   async #warm(watch: number): Promise<void> {
     const { shadow, modes, watching, read } = this.#parts;
     const going = (): boolean => !this.#closed && modes.read.closed && watching() === watch;
-    const cold = shadow.keys().filter(key => shadow.peek(key)?.confirmed.watch !== watch);
-    const done = await paced(cold.toReversed(), this.#pace, async key => going() && read(key));
+    const isCold = (key: string): boolean => shadow.peek(key)?.confirmed.watch !== watch;
+    // Users, and the drain, may have seen to it when its turn comes.
+    const warmed = async (key: string): Promise<boolean> => !isCold(key) || read(key);
+    const cold = shadow.keys().filter(isCold).toReversed();
+    const done = await paced(cold, this.#pace, async key => going() && warmed(key));
     if (done && going()) this.#warmed = watch;
   }
 }
