@@ -82,7 +82,7 @@ export class Manager implements SessionActions {
   /** New sessions are refused with `CLOSED` from now on. */
   close(): void {
     this.#closed = true;
-    this.#recall.clear();
+    this.#recall.close();
   }
 
   get closed(): boolean {

@@ -16,7 +16,7 @@ export class Opened {
   }
 
   get weight(): number {
-    return this.#entry.length + this.record.fields.text.length * COPIES;
+    return this.#entry.length * COPIES;
   }
 
   is(entry: Entry): boolean {
@@ -32,11 +32,11 @@ interface Remembered {
 /** What is not used for so long is forgotten within twice as long, ms. */
 const LINGER = 60_000;
 /** Of what was used since the last such time, and as much again of what was used before it. */
-const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 16 * 1024 * 1024;
 /** An estimate of what the objects around the bytes take. */
 const OBJECT_BYTES = 1_500;
-/** The text in up to two bytes for each unit, and its fields once more. */
-const COPIES = 4;
+/** The entry, the text in it, and the fields of the text once more. */
+const COPIES = 3;
 
 /**
  * Tokens and records of the sessions used last, verified and opened: whoever comes back with the same token, and finds the
@@ -48,6 +48,7 @@ export class Recall {
   #before = new Map<string, Remembered>();
   #bytes = 0;
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -86,8 +87,9 @@ export class Recall {
     this.#before.delete(token);
   }
 
-  /** Remembers nothing any more. */
-  clear(): void {
+  /** Remembers nothing from now on. */
+  close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#turn();
@@ -105,6 +107,7 @@ export class Recall {
   }
 
   #put(token: string, remembered: Remembered): void {
+    if (this.#closed) return;
     this.#bytes += sizeOf(remembered);
     if (this.#bytes > MAX_BYTES) {
       this.#turn();
