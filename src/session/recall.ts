@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.js';
+import { BoundedMap, type Kept } from '../store/bounded-map.js';
 import { type Entry, ownEntry, type Stamp, stampOf } from '../store/entry.js';
 import type { VerifiedToken } from '../vault/vault.js';
 import type { SessionRecord } from './record.js';
@@ -24,15 +25,20 @@ export class Opened {
   }
 }
 
-interface Remembered {
+class Remembered implements Kept {
+  used = true;
   readonly token: VerifiedToken;
-  opened: Opened | undefined;
+  readonly opened: Opened;
+
+  constructor(token: VerifiedToken, opened: Opened) {
+    this.token = token;
+    this.opened = opened;
+  }
 }
 
 /** What is not used for so long is forgotten within twice as long, ms. */
 const LINGER = 60_000;
-/** Of what was used since the last such time, and as much again of what was used before it. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 /** An estimate of what the objects around the bytes take. */
 const OBJECT_BYTES = 1_500;
 /** The entry, the text in it, and the fields of the text once more. */
@@ -44,9 +50,7 @@ const COPIES = 3;
  */
 export class Recall {
   readonly #clock: Clock;
-  #used = new Map<string, Remembered>();
-  #before = new Map<string, Remembered>();
-  #bytes = 0;
+  readonly #remembered = new BoundedMap<Remembered>(MAX_BYTES, ({ opened }) => OBJECT_BYTES + opened.weight);
   #timer: Timer | undefined;
   #closed = false;
 
@@ -56,35 +60,35 @@ export class Recall {
 
   /** How many tokens are remembered. */
   get size(): number {
-    return this.#used.size + this.#before.size;
+    return this.#remembered.size;
   }
 
   token(token: string): VerifiedToken | undefined {
-    return this.#find(token)?.token;
+    return this.#remembered.use(token)?.token;
   }
 
   /** What `entry` opened to under this token. */
   opened(token: string, entry: Entry): Opened | undefined {
-    const opened = this.#find(token)?.opened;
+    const opened = this.#remembered.get(token)?.opened;
     return opened?.is(entry) ? opened : undefined;
   }
 
   keep(token: string, verified: VerifiedToken, entry: Entry, record: SessionRecord): void {
-    this.forget(token);
-    this.#put(token, { token: verified, opened: new Opened(entry, record) });
+    if (this.#closed) return;
+    const remembered = new Remembered(verified, new Opened(entry, record));
+    this.#remembered.set(token, remembered);
+    remembered.used = true;
+    this.#timer ??= this.#clock.after(LINGER, () => this.#linger());
   }
 
   /** The session of a token that is remembered has another version now. */
   renew(token: string, entry: Entry, record: SessionRecord): void {
-    const known = this.#find(token);
+    const known = this.#remembered.get(token);
     if (known) this.keep(token, known.token, entry, record);
   }
 
   forget(token: string): void {
-    const used = this.#used.get(token);
-    if (used) this.#bytes -= sizeOf(used);
-    this.#used.delete(token);
-    this.#before.delete(token);
+    this.#remembered.delete(token);
   }
 
   /** Remembers nothing from now on. */
@@ -92,44 +96,16 @@ export class Recall {
     this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#turn();
-    this.#turn();
+    for (const token of this.#remembered.keys()) this.forget(token);
   }
 
-  #find(token: string): Remembered | undefined {
-    const used = this.#used.get(token);
-    if (used) return used;
-    const before = this.#before.get(token);
-    if (!before) return undefined;
-    this.#before.delete(token);
-    this.#put(token, before);
-    return before;
-  }
-
-  #put(token: string, remembered: Remembered): void {
-    if (this.#closed) return;
-    this.#bytes += sizeOf(remembered);
-    if (this.#bytes > MAX_BYTES) {
-      this.#turn();
-      this.#bytes = sizeOf(remembered);
-    }
-    this.#used.set(token, remembered);
-    this.#timer ??= this.#clock.after(LINGER, () => this.#linger());
-  }
-
-  /** Whatever nobody has come back for goes, and whatever was used is next. */
-  #turn(): void {
-    this.#before = this.#used;
-    this.#used = new Map();
-    this.#bytes = 0;
-  }
-
+  /** Whoever has not come back since the last time is forgotten. */
   #linger(): void {
-    this.#turn();
+    for (const token of this.#remembered.keys()) {
+      const remembered = this.#remembered.get(token);
+      if (remembered?.used) remembered.used = false;
+      else this.forget(token);
+    }
     this.#timer = this.size > 0 ? this.#clock.after(LINGER, () => this.#linger()) : undefined;
   }
-}
-
-function sizeOf({ opened }: Remembered): number {
-  return OBJECT_BYTES + (opened?.weight ?? 0);
 }
