@@ -74,6 +74,8 @@ describe('replies that could be mixed up', () => {
     const seen = { own: 0, none: 0 };
     for (let round = 0; round < BREAKS; round += 1) {
       proxy.delay = 3;
+      // Without a failure nobody may have noticed that the connection broke: healthy is not reachable.
+      await until(async () => (await site.sessions.manager.check()).ok);
       await until(() => isHealthy(site));
       const loaded = site.count('session:loaded');
       const answers = Promise.all(visitors.map(visitor => visitor.get('/')));

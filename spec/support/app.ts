@@ -209,7 +209,14 @@ export async function openSite(
   return { app, sessions, events, logger, count, close };
 }
 
-/** Resolves once `holds` does; the test's own timeout is the limit. */
+/** Longer than any test takes. */
+const GIVE_UP = 180_000;
+
+/** Resolves once `holds` does; the test's own timeout is the limit, and a test that is over keeps no process alive for it. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5));
+  const late = performance.now() + GIVE_UP;
+  while (!(await holds())) {
+    if (performance.now() > late) throw new Error('what was waited for has not come');
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
 }
