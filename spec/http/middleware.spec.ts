@@ -627,3 +627,26 @@ describe('two middlewares on one app', () => {
 function idIn(token: string | undefined): string {
   return Buffer.from(token ?? '', 'base64url').toString('hex', 6, 38);
 }
+
+describe('a request that the middleware does not serve', () => {
+  it('has no session, and may have a property of that name of its own', async () => {
+    const sessions = createSessions({ secret: newSecret(), redis: false, logger: false }, { env: {} });
+    const served: Middleware = (ctx, next) => (ctx.path === '/static' ? next() : sessions(ctx, next));
+    const app = await TestApp.serve(served, ctx => {
+      const before: unknown = Reflect.get(ctx, 'session');
+      if (ctx.path === '/static') Reflect.set(ctx, 'session', 'my own');
+      else ctx.session['user'] = 'ada';
+      ctx.body = JSON.stringify([before ?? 'none', Reflect.get(ctx, 'session')]);
+    });
+    try {
+      const visitor = app.visitor();
+      for (let turn = 0; turn < 2; turn += 1) {
+        await visitor.get('/');
+        expect((await visitor.get('/static')).text).to.equal('["none","my own"]');
+        expect((await visitor.get('/')).text).to.equal('[{"user":"ada"},{"user":"ada"}]');
+      }
+    } finally {
+      await Promise.all([app.close(), sessions.close()]);
+    }
+  });
+});

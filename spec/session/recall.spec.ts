@@ -73,11 +73,18 @@ describe('what is remembered of tokens and records', () => {
   it('is a newer version once that was written, and only of a token that is known', () => {
     const [known, newer, stranger] = [one(), one('{"a":2}'), one()];
     keep(known);
-    recall.renew(known.token, newer.entry, newer.record);
+    recall.renew(known.token, known.verified.identity.key, newer.entry, newer.record);
     expect(recall.opened(known.token, known.entry)).to.equal(undefined);
     expect(recall.opened(known.token, newer.entry)?.record).to.equal(newer.record);
-    recall.renew(stranger.token, stranger.entry, stranger.record);
+    recall.renew(stranger.token, stranger.verified.identity.key, stranger.entry, stranger.record);
     expect(recall.token(stranger.token)).to.equal(undefined);
+  });
+
+  it('is nothing once what the token named goes on under another id', () => {
+    const [known, moved] = [one(), one()];
+    keep(known);
+    recall.renew(known.token, moved.verified.identity.key, moved.entry, moved.record);
+    expect(recall.token(known.token)).to.equal(undefined);
   });
 
   it('is nothing after an end', () => {

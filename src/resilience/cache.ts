@@ -52,7 +52,7 @@ export class Cache {
   /** Something that this instance knows of the key stands above what the store holds. */
   #outranked(key: string): boolean {
     const { graveyard, journal, restoration } = this.#parts;
-    const waits = journal.get(key) !== undefined || journal.orphaned(key) !== undefined;
+    const waits = journal.has(key) || journal.orphaned(key) !== undefined;
     return waits || graveyard.get(key) !== undefined || restoration.doubtful;
   }
 

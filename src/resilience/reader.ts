@@ -40,7 +40,7 @@ export class Reader {
     const { graveyard, journal, modes, emit } = this.#parts;
     const grave = graveyard.get(key);
     if (grave) return { state: 'ended', tombstone: grave };
-    if (journal.get(key)) {
+    if (journal.has(key)) {
       const waiting = await this.#fromJournal(key, budget);
       if (waiting) return waiting;
     }

@@ -81,10 +81,11 @@ export class Recall {
     this.#timer ??= this.#clock.after(LINGER, () => this.#linger());
   }
 
-  /** The session of a token that is remembered has another version now. */
-  renew(token: string, entry: Entry, record: SessionRecord): void {
+  /** The session under `key` has another version now: known from now on, if a token that is remembered names it. */
+  renew(token: string, key: string, entry: Entry, record: SessionRecord): void {
     const known = this.#remembered.get(token);
-    if (known) this.keep(token, known.token, entry, record);
+    if (known?.token.identity.key === key) this.keep(token, known.token, entry, record);
+    else this.forget(token);
   }
 
   forget(token: string): void {

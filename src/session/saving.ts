@@ -54,8 +54,8 @@ export class Saving {
 
   /** Whether there is nothing to do at all, as after most requests. */
   isIdle(session: Session, state: SessionState): boolean {
-    if (state.mark !== 'live' || state.force || this.#parts.lifetime.touchDue(state, false)) return false;
-    return knownTo(state).fit(session);
+    const waits = state.force || state.unlisted || this.#parts.lifetime.touchDue(state, false);
+    return state.mark === 'live' && !waits && knownTo(state).fit(session);
   }
 
   async commit(session: Session, state: SessionState): Promise<boolean> {
@@ -138,7 +138,7 @@ export class Saving {
     const acknowledged = by === 'primary';
     state.base = { record: draft.record, stamp: draft.stamp, seen: draft.stamp, confirmed, acknowledged };
     state.identity = identity;
-    if (state.token !== undefined) this.#remember(state.token, acknowledged && !draft.yielded, draft);
+    if (state.token !== undefined) this.#remember(state.token, acknowledged && !draft.yielded, write);
     state.maxAge = draft.record.maxAge;
     state.login = draft.record.login;
     state.brief = false;
@@ -151,9 +151,10 @@ export class Saving {
     return true;
   }
 
-  #remember(token: string, whole: boolean, { entry, record }: Draft): void {
-    if (whole) this.#parts.recall.renew(token, entry, record);
-    else this.#parts.recall.forget(token);
+  #remember(token: string, whole: boolean, { identity, draft }: Write): void {
+    const { recall } = this.#parts;
+    if (whole) recall.renew(token, identity.key, draft.entry, draft.record);
+    else recall.forget(token);
   }
 
   /** A tombstone, or something that does not open, stands in the way. */

@@ -13,8 +13,8 @@ import type { Expected, SessionStore, StoreWatcher, Swapped } from './store.js';
  * The whole of `swap`, on one key, with its one SET as the last act. For a tombstone it deletes first: a server that is
  * out of memory refuses a SET alone, and a logout must go through. The EXISTS behind the SET only tells the server that
  * this connection wants to hear of changes: its own write has ended that.
- * Answers 2 for put, 1 for done before, nil for nothing there, the entry in the way, or an empty string for a value of another type or one
- * that is too large.
+ * Answers 2 for put, 1 for done before, nil for nothing there, the entry in the way, or an empty string for a value of
+ * another type or one that is too large.
  */
 const SWAP = `
 local entry, expected, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
