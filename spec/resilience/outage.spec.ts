@@ -274,6 +274,15 @@ describe('an outage', () => {
       expect(a.mode).to.equal('degraded');
     });
 
+    it('is none where single failures stand among many successes', async () => {
+      for (let n = 0; n < 60; n += 1) {
+        a.store.next.push(n % 4 ? 'ok' : 'refused');
+        await a.load(token).catch(() => undefined);
+      }
+      expect(a.count('store:error')).to.equal(15);
+      expect(a.mode).to.equal('healthy');
+    });
+
     it('is not re-opened by failures that arrive late', async () => {
       const sessions = await Promise.all(
         Array.from({ length: 8 }, async () => (await a.sessions.manager.create({})).session),

@@ -74,7 +74,6 @@ export class Circuit {
   readonly name: CircuitName;
   readonly #breaker: EitherBreaker;
   readonly #policy: CircuitBreakerPolicy;
-  #epoch = 0;
   #hold: { dispose(): void } | undefined;
   #reason: Reason | undefined;
   readonly #waits: Waits;
@@ -120,15 +119,14 @@ export class Circuit {
     if (!this.closed) throw new StoreFault('not-applied', this.#reason ?? 'other');
     // Time that was spent waiting for one's turn says nothing about the store.
     if (budget.left <= 0) throw new StoreFault('not-applied', 'timeout');
-    const epoch = this.#epoch;
     try {
       const answer = await this.#waits.bound(operation, budget);
       // All that cockatiel would do with it, at a tenth of the cost.
-      if (epoch === this.#epoch) this.#breaker.success();
+      this.#breaker.success();
       return answer;
     } catch (error) {
       const fault = faultOf(error);
-      if (epoch === this.#epoch) await this.#count(fault);
+      await this.#count(fault);
       throw fault;
     }
   }
@@ -136,7 +134,6 @@ export class Circuit {
   /** Holds the circuit open. */
   open(fault: StoreFault): void {
     if (this.#hold) return;
-    this.#epoch += 1;
     this.#reason = fault.reason;
     this.#since = this.#clock.monotonic();
     this.#hold = this.#policy.isolate();
@@ -146,7 +143,6 @@ export class Circuit {
 
   close(): void {
     if (!this.#hold) return;
-    this.#epoch += 1;
     this.#reason = undefined;
     this.#since = undefined;
     this.#breaker.reset();
@@ -160,8 +156,8 @@ export class Circuit {
   }
 
   /**
-   * Opens where this failure was one too many. A failure of an operation that began before the circuit last opened or
-   * closed does not come here: it says nothing about now.
+   * Opens where this failure was one too many. While it is open nothing counts, and whatever was under way when it opened
+   * was abandoned then: so no failure of before comes late and says something about now.
    */
   async #count(fault: StoreFault): Promise<void> {
     await this.#policy.execute(() => Promise.reject(fault)).catch(() => undefined);
