@@ -19,17 +19,11 @@ import { Graveyard } from './graveyard.js';
 import { Journal } from './journal.js';
 import type { JournalItem } from './journal-item.js';
 import { Judge } from './judge.js';
+import { drainForGood, type LastDrainParts } from './last-drain.js';
 import { type Fate, LedgerBook } from './ledger.js';
 import { Migration } from './migration.js';
 import { ModeSwitch } from './mode.js';
-import {
-  type CanaryResult,
-  Probe,
-  type ProbeOptions,
-  type ProbeParts,
-  type SealCheck,
-  sendCanary,
-} from './probe.js';
+import { type CanaryResult, Probe, type ProbeOptions, type SealCheck } from './probe.js';
 import { Reader } from './reader.js';
 import { type LossPolicy, Restoration } from './restoration.js';
 import { Serial } from './serial.js';
@@ -74,9 +68,6 @@ export interface LeftBehind {
   readonly bytes: number;
 }
 
-/** Between two attempts to bring something home before the end, ms. */
-const PAUSE = 50;
-
 /** Routes each operation by the state of the circuits, keeps what Redis has not acknowledged, and brings it back. */
 export class Supervisor implements ResilientStore {
   readonly #options: SupervisorOptions;
@@ -97,7 +88,7 @@ export class Supervisor implements ResilientStore {
   readonly #traffic: Traffic;
   readonly #totals = new LedgerBook();
   #offset: number | undefined;
-  readonly #canary: ProbeParts;
+  readonly #lastDrain: LastDrainParts;
   #opening: Promise<unknown> | undefined;
   #closed = false;
 
@@ -150,8 +141,9 @@ export class Supervisor implements ResilientStore {
       reached: () => this.#reached(witness),
     });
     const troubled = (): boolean => this.#modes.mode.state === 'degraded';
-    this.#canary = { ...shared, sealCheck: parts.sealCheck };
-    this.#probe = new Probe(this.#canary, options.probe, troubled, report => this.#judge(report));
+    const canary = { ...shared, sealCheck: parts.sealCheck };
+    this.#lastDrain = { ...shared, canary, writer: this.#writer, migration };
+    this.#probe = new Probe(canary, options.probe, troubled, report => this.#judge(report));
     this.#opening = parts.opening?.then(() => (this.#opening = undefined));
   }
 
@@ -270,8 +262,7 @@ export class Supervisor implements ResilientStore {
     this.#probe.close();
     this.#restoration.close();
     this.#warming.close();
-    const budget = new Budget(this.#parts.clock, bound);
-    while (this.#journal.size > 0 && budget.left > 0) await this.#drainOnce(budget);
+    await drainForGood(this.#lastDrain, new Budget(this.#parts.clock, bound));
     this.#migration.close();
     await new Budget(this.#parts.clock, bound)
       .bound(async () => this.#parts.store.close?.())
@@ -281,18 +272,6 @@ export class Supervisor implements ResilientStore {
 
   get left(): LeftBehind {
     return { items: this.#journal.size + this.#journal.orphans, bytes: this.#journal.bytes };
-  }
-
-  /** There will be no other chance: what fails is tried again, and a store that is away is asked whether it is back. */
-  async #drainOnce(budget: Budget): Promise<void> {
-    const before = this.#journal.size;
-    if (!this.#writer.open) {
-      const report = await budget.bound(() => sendCanary(this.#canary)).catch(() => undefined);
-      if (report?.ok) this.#modes.restore(before);
-    }
-    if (this.#writer.open) await budget.bound(() => this.#migration.drain()).catch(() => undefined);
-    if (this.#journal.size >= before && budget.left > 0)
-      await new Promise<void>(resolve => this.#parts.clock.after(Math.min(PAUSE, budget.left), resolve));
   }
 
   #degraded(): void {

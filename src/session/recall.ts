@@ -39,7 +39,7 @@ class Remembered implements Kept {
 /** What is not used for so long is forgotten within twice as long, ms. */
 const LINGER = 60_000;
 const MAX_BYTES = 32 * 1024 * 1024;
-/** As measured on Node 20, within a sixth for sessions of 100 B to 16 KB: keys, claims, stamps and the objects around them. */
+/** As measured on Node 20, within a fifth for sessions of 100 B to 16 KB: keys, claims, stamps and the objects around them. */
 const OBJECT_BYTES = 3_000;
 /** The entry, the text in it, and the fields of the text once more. */
 const COPIES = 3;
