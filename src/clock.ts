@@ -48,7 +48,8 @@ class RandomPool {
       randomFillSync(this.#pool);
       this.#used = 0;
     }
-    const taken = Buffer.from(this.#pool.subarray(this.#used, this.#used + count));
+    const taken = Buffer.allocUnsafe(count);
+    this.#pool.copy(taken, 0, this.#used, this.#used + count);
     this.#pool.fill(0, this.#used, this.#used + count);
     this.#used += count;
     return taken;

@@ -63,7 +63,7 @@ const FULL: Plan = {
   mixes: ['reads', 'writes', '90/10'],
   rounds: 3,
   seconds: 2,
-  warmUp: 2,
+  warmUp: 6,
   strict: true,
 };
 

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { type Config, readOptions } from '../../src/options.js';
 import { Supervisor } from '../../src/resilience/supervisor.js';
 import { Fields } from '../../src/session/fields.js';
-import { Nested, showNested } from '../../src/session/nested.js';
+import { Nested, showLater } from '../../src/session/nested.js';
 import {
   decodeRecord,
   encodeRecord,
@@ -59,8 +59,8 @@ function recordOf(bytes: number): SessionRecord {
 function shown(fields: Fields): object {
   const target = {};
   for (const [key, field] of fields) {
-    if (field instanceof Nested) showNested(target, key, field);
-    else Reflect.set(target, key, field);
+    if (!(field instanceof Nested)) Reflect.set(target, key, field);
+    else if (!showLater(target, key, field)) Reflect.set(target, key, JSON.parse(field.text));
   }
   return target;
 }

@@ -5,6 +5,7 @@ import { readCookie } from './cookie.js';
 import { type HeaderOptions, type HeaderParts, Headers } from './headers.js';
 import { claimNames } from './names.js';
 import { attachLoader, attachSlot, type Slot } from './slot.js';
+import { Turn } from './turn.js';
 import type { UnderWay } from './under-way.js';
 
 export interface MiddlewareOptions extends HeaderOptions {
@@ -51,6 +52,7 @@ class Visit {
   readonly #options: MiddlewareOptions;
   readonly #parts: MiddlewareParts;
   readonly #headers: Headers;
+  readonly #turn = new Turn();
 
   constructor(options: MiddlewareOptions, parts: MiddlewareParts) {
     this.#options = options;
@@ -65,6 +67,7 @@ class Visit {
   async load(ctx: Context, slot: Slot): Promise<Session> {
     if (slot.session) return slot.session;
     const token = readCookie(ctx.req.headers.cookie, this.#options.cookieName);
+    if (token !== undefined) await this.#turn.end();
     const session = await this.#parts.manager.open(token);
     // A second load may have been quicker.
     if (slot.session) return slot.session;
@@ -83,7 +86,7 @@ class Visit {
     const { session, ended } = slot;
     if (!session) return;
     const { manager } = this.#parts;
-    for (const leaving of slot.leaving.splice(0)) {
+    for (let leaving = slot.leaving.shift(); leaving; leaving = slot.leaving.shift()) {
       this.#follow(ctx, slot, leaving);
       await manager.destroy(leaving);
     }

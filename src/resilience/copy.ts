@@ -33,7 +33,7 @@ export class Copy implements Kept {
 
   static of(entry: Entry, confirmed: Confirmation, before: Copy | undefined): Copy {
     // In one data set each version was made from the one before it; across a loss nobody knows.
-    const line = before?.isOf(confirmed.incarnation) ? lineOf(before.#ancestors, before.entry) : NOBODY;
+    const line = before?.isOf(confirmed.incarnation) ? lineOf(before.#ancestors, before.#packed) : NOBODY;
     return new Copy(pack(entry), line, confirmed);
   }
 
@@ -75,10 +75,10 @@ export class Copy implements Kept {
   }
 }
 
-/** Of a version that comes after `entry`. */
-function lineOf(ancestors: Packed, entry: Entry): Packed {
-  const line = Buffer.concat([unpack(ancestors), randomOf(entry)]);
-  return pack(line.subarray(-MAX_ANCESTORS * RANDOM_BYTES));
+/** Of a version that comes after the one that is `packed`. */
+function lineOf(ancestors: Packed, packed: Packed): Packed {
+  const line = ancestors + packed.slice(HEADER_BYTES - RANDOM_BYTES, HEADER_BYTES);
+  return pack(Buffer.from(line.slice(-MAX_ANCESTORS * RANDOM_BYTES), 'latin1'));
 }
 
 function randomOf(entry: Entry): Buffer {

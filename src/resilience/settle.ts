@@ -44,9 +44,9 @@ export async function settle(from: JournalItem, swap: Swap, world: World): Promi
     const told = await attempt(item, over, swap, world).catch(faultOf);
     if (told instanceof Error) return { item, kind: 'unsettled', fault: told };
     const { answer: swapped, confirmed } = told;
-    if (swapped.done) return { item: { ...item, confirmed }, kind: 'acknowledged', merged };
+    if (swapped.done || swapped.current) item.confirmed = confirmed;
+    if (swapped.done) return { item, kind: 'acknowledged', merged };
     const step = swapped.current ? meet(item, swapped.current) : meetNothing(item, over, world);
-    if (swapped.current) item.confirmed = confirmed;
     if (step !== 'again') return step;
     if (swapped.current) merged = true;
   }

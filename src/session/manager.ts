@@ -115,7 +115,10 @@ export class Manager implements SessionActions {
       state.announce();
       return true;
     }
-    return this.#inTurn(state, async () => this.#listed(state, await this.#saving.commit(session, state)));
+    return this.#inTurn(state, async () => {
+      const kept = await this.#saving.commit(session, state);
+      return state.unlisted ? this.#listed(state, kept) : kept;
+    });
   }
 
   async regenerate(session: Session): Promise<boolean> {

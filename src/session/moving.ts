@@ -33,7 +33,7 @@ export class Moving {
     const write = { identity, draft, fields, moves: true, touchOnly: false };
     if (!(await (blind ? this.#endBlindly(state, old) : this.#end(state, old, write)))) return false;
     const settled = await this.#saving.swap(state, write, null, {
-      ...(!blind && { after: old.key }),
+      after: blind ? undefined : old.key,
       tier: successorTier(state),
     });
     if (!settled) {

@@ -13,7 +13,7 @@ interface Place {
   value: unknown;
 }
 
-type Accessor = Required<Pick<PropertyDescriptor, 'get' | 'set'>>;
+type Accessor = Required<Omit<PropertyDescriptor, 'value' | 'writable'>>;
 
 /** Where an object keeps what nobody has looked at yet. A symbol, so that it is found through an app's Proxy as well. */
 const PLACES = Symbol('nested');
@@ -23,16 +23,13 @@ const WORTH = 256;
 const MAX_NAMES = 1_000;
 const accessors = new Map<string, Accessor>();
 
-/** Shows `nested` as the property `key` of `target`: parsed at once, or when somebody looks at it. */
-export function showNested(target: object, key: string, nested: Nested): void {
+/** Shows `nested` as the property `key` of `target`, parsed when somebody looks at it. False: it is not worth that. */
+export function showLater(target: object, key: string, nested: Nested): boolean {
   const accessor = nested.text.length < WORTH ? undefined : accessorOf(key);
-  if (accessor) {
-    placesOf(target).set(key, { nested, opened: false, value: undefined });
-    Object.defineProperty(target, key, { ...accessor, enumerable: true, configurable: true });
-  } else {
-    const value: unknown = JSON.parse(nested.text);
-    Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
-  }
+  if (!accessor) return false;
+  placesOf(target).set(key, { nested, opened: false, value: undefined });
+  Object.defineProperty(target, key, accessor);
+  return true;
 }
 
 /** Whether the property `key` of `target` is `nested` still, and nobody has looked at it. */
@@ -46,6 +43,8 @@ function accessorOf(key: string): Accessor | undefined {
   const known = accessors.get(key);
   if (known || accessors.size >= MAX_NAMES) return known;
   const accessor: Accessor = {
+    enumerable: true,
+    configurable: true,
     get(this: object) {
       const place = knownPlaces(this)?.get(key);
       return place && open(place);

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.js';
 import { BoundedMap, type Kept } from '../store/bounded-map.js';
-import { type Entry, ownEntry, type Stamp, stampOf } from '../store/entry.js';
+import { type Entry, type Stamp, stampOf } from '../store/entry.js';
+import { pack, type Packed, PACKED_BYTES } from '../store/packed.js';
 import type { VerifiedToken } from '../vault/vault.js';
 import type { SessionRecord } from './record.js';
 
@@ -8,20 +9,20 @@ import type { SessionRecord } from './record.js';
 export class Opened {
   readonly record: SessionRecord;
   readonly stamp: Stamp;
-  readonly #entry: Entry;
+  readonly #packed: Packed;
 
   constructor(entry: Entry, record: SessionRecord) {
-    this.#entry = ownEntry(entry);
+    this.#packed = pack(entry);
     this.record = record;
     this.stamp = stampOf(entry);
   }
 
   get weight(): number {
-    return this.#entry.length * COPIES;
+    return this.#packed.length * COPIES + PACKED_BYTES;
   }
 
   is(entry: Entry): boolean {
-    return this.#entry === entry || this.#entry.equals(entry);
+    return this.#packed.length === entry.length && this.#packed === pack(entry);
   }
 }
 

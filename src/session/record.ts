@@ -50,7 +50,8 @@ const SEPARATOR = '\n';
 export function encodeRecord(record: SessionRecord): string {
   const { created: c, login, used: u, idle: i, absolute: x, maxAge, stamps, fields } = record;
   const common = mostFrequent(stamps);
-  const others = [...stamps].filter(([key, stamp]) => stamp !== common || !fields.has(key));
+  const others: [string, Stamp][] = [];
+  for (const [key, stamp] of stamps) if (stamp !== common || !fields.has(key)) others.push([key, stamp]);
   const meta: Meta = { c, a: loginTime(record), u, i, x };
   if (login) meta.n = login.user;
   if (login?.label !== undefined) meta.l = login.label;
@@ -139,8 +140,12 @@ const MAX_REMOVED_BYTES = 4_096;
 /** The stamps without those of the keys removed longest ago, as far as these are too many. */
 export function withinBounds(stamps: Map<string, Stamp>, present: { has(key: string): boolean }): KeyStamps {
   let bytes = 0;
-  const removed = [...stamps].filter(([key]) => key !== MAX_AGE_KEY && !present.has(key));
-  for (const [key, stamp] of removed) bytes += key.length + stamp.length;
+  const removed: [string, Stamp][] = [];
+  for (const [key, stamp] of stamps) {
+    if (key === MAX_AGE_KEY || present.has(key)) continue;
+    removed.push([key, stamp]);
+    bytes += key.length + stamp.length;
+  }
   if (bytes <= MAX_REMOVED_BYTES) return stamps;
   for (const [key, stamp] of removed.toSorted(([, one], [, other]) => (one < other ? -1 : 1))) {
     if (bytes <= MAX_REMOVED_BYTES) break;

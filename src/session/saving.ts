@@ -86,18 +86,20 @@ export class Saving {
     state: SessionState,
     { identity, draft }: Pick<Write, 'identity' | 'draft'>,
     expected: Stamp | null,
-    intent: Omit<WriteIntent, 'merge' | 'rest' | 'waited'>,
+    {
+      confirmed,
+      tier,
+      blind = false,
+      awaited = false,
+      after,
+    }: Omit<WriteIntent, 'merge' | 'rest' | 'waited'>,
   ): Promise<Settled | undefined> {
     const ttl = this.#parts.lifetime.ttlOf(draft.record);
-    const swapped = this.patiently(state, identity, waited =>
-      this.#parts.store.swap(identity.key, draft.entry, expected, ttl, {
-        ...intent,
-        waited,
-        merge: draft.merge,
-        rest: draft.rest,
-      }),
-    );
-    const settled = await swapped;
+    const { merge, rest } = draft;
+    const settled = await this.patiently(state, identity, waited => {
+      const intent = { merge, rest, confirmed, tier, blind, awaited, after, waited };
+      return this.#parts.store.swap(identity.key, draft.entry, expected, ttl, intent);
+    });
     if (draft.failure) throw draft.failure;
     return settled;
   }
@@ -117,7 +119,8 @@ export class Saving {
       const settled = await swap(patience.spent);
       const now = clock.monotonic();
       const answered = !settled.done || settled.by === 'primary';
-      Object.assign(patience, answered ? { spent: 0 } : { spent: patience.spent + now - began, at: now });
+      patience.spent = answered ? 0 : patience.spent + now - began;
+      if (!answered) patience.at = now;
       return settled;
     } catch (error) {
       if (!(error instanceof SessionError) || error.code !== 'STORE_UNAVAILABLE') throw error;

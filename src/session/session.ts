@@ -3,7 +3,7 @@ import { ALLOWED_SKEW } from '../clock.js';
 import { SessionError } from '../errors.js';
 import { persistent, type SessionJson } from './data.js';
 import type { Field, Fields } from './fields.js';
-import { Nested, showNested } from './nested.js';
+import { Nested, showLater } from './nested.js';
 import type { SessionRecord } from './record.js';
 import type { SessionSource, SessionState } from './state.js';
 
@@ -233,8 +233,8 @@ function checkedEntries(data: object): [string, unknown][] {
 }
 
 function show(session: Session, key: string, field: Field): void {
-  if (field instanceof Nested) showNested(session, key, field);
-  else put(session, key, field);
+  if (!(field instanceof Nested)) put(session, key, field);
+  else if (!showLater(session, key, field)) put(session, key, JSON.parse(field.text));
 }
 
 function put(session: Session, key: string, value: unknown): void {

@@ -57,17 +57,6 @@ export function tombstoneEntry(stamp: Stamp, reason: TombstoneReason): Entry {
   return Buffer.concat([Buffer.of(KIND_TOMBSTONE), stampBytes(stamp), Buffer.of(code)]);
 }
 
-/**
- * The entry in memory of its own. What a client read is a view on all that came in one packet, and what was put together
- * here one on a pool: who keeps such a view keeps the whole.
- */
-export function ownEntry(entry: Entry): Entry {
-  if (entry.buffer.byteLength === entry.length) return entry;
-  const own = Buffer.allocUnsafeSlow(entry.length);
-  entry.copy(own);
-  return own;
-}
-
 /** Whether these bytes have the shape of an entry at all. What has not is foreign: somebody else wrote it. */
 export function isEntry(bytes: Buffer): boolean {
   if (bytes.length <= HEADER_BYTES) return false;

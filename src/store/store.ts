@@ -12,7 +12,7 @@ export type Swapped = { done: true } | { done: false; current: Entry | undefined
 /**
  * A place for sealed sessions. Two operations are all there is: destroying is swapping in a tombstone, touching is
  * swapping the same data with a later deadline. Keys are 43 characters of base64url; entries are opaque bytes after
- * `kind(1) ‖ stamp(16)`. A throw means "the store cannot say", never "not there"; what is not a `StoreFault` counts as
+ * `kind(1) ‖ stamp(16)`, and a part of Node's pool: a store in memory keeps a copy. A throw means "the store cannot say", never "not there"; what is not a `StoreFault` counts as
  * ambiguous. `koa-resilient-session/testing` has the suite that checks all of this.
  */
 export interface SessionStore {
@@ -103,7 +103,7 @@ export interface WriteIntent {
   /** What `merge` holds, in bytes. Default: as much as the entry, and 4,000. */
   readonly weight?: number;
   /** Default: `new`. */
-  readonly tier?: Tier;
+  readonly tier?: Tier | undefined;
   /** The writer could not read what it writes over: where nothing is there, nothing may be created under this key. */
   readonly blind?: boolean;
   /** The session may be on its way to the store from another instance: that nothing is there proves nothing. */
@@ -111,7 +111,7 @@ export interface WriteIntent {
   /** How long this commit has waited for the store in vain so far, ms: one deadline covers all of it. */
   readonly waited?: number;
   /** The key of a tombstone that must be in the store first; if that session was destroyed, this one ends too. */
-  readonly after?: string;
+  readonly after?: string | undefined;
 }
 
 /** `cache`: a copy that is known to be what the store holds. */

@@ -37,10 +37,10 @@ export class Sealer {
     this.#place = Buffer.from(`\0${prefix}`);
   }
 
-  /** The entry has memory of its own: it may be kept as it is. */
+  /** The entry is a part of Node's pool: who keeps it for long keeps a copy. */
   seal(id: Buffer, storeKey: string, stamp: Stamp, text: string): Entry {
     const keys = this.#keyring.current;
-    const entry = Buffer.allocUnsafeSlow(HEADER_BYTES + ENVELOPE_BYTES + Buffer.byteLength(text));
+    const entry = Buffer.allocUnsafe(HEADER_BYTES + ENVELOPE_BYTES + Buffer.byteLength(text));
     entry[0] = KIND_RECORD;
     entry.write(stamp, 1, 'hex');
     const body = bodyOf(entry);
