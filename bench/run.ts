@@ -9,6 +9,7 @@ import { memory } from './parts/memory.js';
 import { migration } from './parts/migration.js';
 import { outage } from './parts/outage.js';
 import { phases } from './parts/phases.js';
+import { profile } from './parts/profile.js';
 import { scale } from './parts/scale.js';
 import { start } from './parts/start.js';
 import { build } from './support/build.js';
@@ -20,7 +21,7 @@ import { type PartName, readWishes, type Wishes } from './support/wishes.js';
 
 type Measure = { readonly [Name in PartName]: (wishes: Wishes) => Promise<Findings[Name]> };
 
-const MEASURE: Measure = { http, phases, scale, outage, memory, start, migration, manager };
+const MEASURE: Measure = { http, profile, phases, scale, outage, memory, start, migration, manager };
 
 async function run(wishes: Wishes): Promise<void> {
   const took: string[] = [];

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { obey } from '../support/orders.js';
+import { startProfile, stopProfile } from '../support/profiler.js';
 import type { AppModule } from './contestants.js';
 import { listen } from './listen.js';
 
@@ -7,7 +8,7 @@ import { listen } from './listen.js';
 const [file = '', url = ''] = process.argv.slice(2);
 const { start } = (await import(`./${file}.js`)) as AppModule;
 const port = await listen(createServer(await start(url)));
-obey({ port: () => port, cpuMs });
+obey({ port: () => port, cpuMs, startProfile, stopProfile });
 
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();

@@ -55,7 +55,7 @@ interface Plan {
   readonly strict: boolean;
 }
 
-const CONNECTIONS = 32;
+export const CONNECTIONS = 32;
 
 const FULL: Plan = {
   counts: [500, 100_000],
@@ -112,7 +112,7 @@ function affordable(count: number, bytes: number, contestants: number): number {
   return Math.min(count, Math.floor((freemem() * 0.75) / each));
 }
 
-interface Lane extends Runner {
+export interface Lane extends Runner {
   readonly app: Child;
   readonly file: string;
 }
@@ -148,7 +148,7 @@ async function measureCells(
   }
 }
 
-async function prepare(
+export async function prepare(
   contestant: Contestant,
   url: string,
   { sessions, bytes, dir }: { sessions: number; bytes: number; dir: string },

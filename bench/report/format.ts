@@ -12,6 +12,10 @@ export function ratioOf(value: number): string {
   return Number.isFinite(value) ? value.toFixed(2) : '–';
 }
 
+export function tenths(value: number): string {
+  return value.toFixed(1);
+}
+
 /** Three digits that matter. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return '–';

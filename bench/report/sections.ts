@@ -1,10 +1,11 @@
 import { MIXES } from '../parts/http.js';
 import type { OutageRun } from '../parts/outage.js';
+import type { ProfileResult } from '../parts/profile.js';
 import type { Phase } from '../probes/phases.js';
 import type { Start } from '../probes/start.js';
 import { median } from '../support/figures.js';
 import type { Results } from '../support/results.js';
-import { ratioOf, short, size, table, whole } from './format.js';
+import { ratioOf, short, size, table, tenths, whole } from './format.js';
 import { goalsSection } from './goals.js';
 import { httpSection } from './http.js';
 
@@ -13,6 +14,7 @@ export const SECTIONS: Readonly<Record<string, (results: Results) => string | un
   machine: machines,
   goals: goalsSection,
   http: ({ http }) => http && httpSection(http.result),
+  profile: ({ profile }) => profile && profileTables(profile.result),
   phases: ({ phases }) => phases && phasesTable(phases.result.phases),
   scale: ({ scale }) =>
     scale &&
@@ -80,6 +82,26 @@ function busyness(others: number | undefined): string {
   if (others === undefined) return 'while others may have worked on the machine';
   const cores = `${others.toFixed(2)} of a core`;
   return others > QUIET ? `**while others used ${cores}**` : `while others used ${cores}`;
+}
+
+function profileTables({ rows }: ProfileResult): string {
+  const mixes = [...new Set(rows.map(({ mix }) => mix))];
+  return mixes.map(mix => profileTable(rows.filter(row => row.mix === mix))).join('\n\n');
+}
+
+/** What takes longest in the library comes first. */
+function profileTable(rows: ProfileResult['rows']): string {
+  const own = rows.find(({ file }) => file === 'library')?.shares ?? {};
+  const owners = [...new Set(rows.flatMap(({ shares }) => Object.keys(shares)))];
+  const sorted = owners.toSorted((one, other) => (own[other] ?? 0) - (own[one] ?? 0));
+  const total = rows.map(({ shares }) => Object.values(shares).reduce((sum, micros) => sum + micros, 0));
+  return table(
+    [`µs for each of the ${rows[0]?.mix}`, ...rows.map(({ label }) => label)],
+    [
+      ...sorted.map(owner => [owner, ...rows.map(({ shares }) => shares[owner] ?? 0).map(tenths)]),
+      ['all', ...total.map(tenths)],
+    ],
+  );
 }
 
 function phasesTable(phases: readonly Phase[]): string {

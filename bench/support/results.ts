@@ -5,6 +5,7 @@ import type { MemoryResult } from '../parts/memory.js';
 import type { MigrationResult } from '../parts/migration.js';
 import type { OutageResult } from '../parts/outage.js';
 import type { PhasesResult } from '../parts/phases.js';
+import type { ProfileResult } from '../parts/profile.js';
 import type { ScaleResult } from '../parts/scale.js';
 import type { StartResult } from '../parts/start.js';
 import type { Machine } from './machine.js';
@@ -13,6 +14,7 @@ import type { PartName } from './wishes.js';
 /** What each part finds. */
 export interface Findings {
   readonly http: HttpResult;
+  readonly profile: ProfileResult;
   readonly phases: PhasesResult;
   readonly scale: ScaleResult;
   readonly outage: OutageResult;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 export const PARTS = [
   'http',
+  'profile',
   'phases',
   'scale',
   'outage',
