@@ -73,13 +73,16 @@ export class Fields {
   /** Whether `source` shows these and nothing else. A no may be wrong: what becomes the same as JSON may look different. */
   fit(source: object): boolean {
     let shown = 0;
+    // To compare these costs most: what is known to have changed without them need not wait for that.
+    const last: [string, Nested][] = [];
     for (const key of Object.keys(source)) {
       const field = this.#fields.get(key);
-      if (field === undefined ? isPersistent(key, valueOf(source, key)) : !shows(source, key, field))
+      if (field instanceof Nested) last.push([key, field]);
+      else if (field === undefined ? isPersistent(key, valueOf(source, key)) : !shows(source, key, field))
         return false;
       if (field !== undefined) shown += 1;
     }
-    return shown === this.#fields.size;
+    return shown === this.#fields.size && last.every(([key, nested]) => shows(source, key, nested));
   }
 }
 
