@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { Graveyard } from '../../src/resilience/graveyard.js';
 import { Journal } from '../../src/resilience/journal.js';
@@ -125,5 +126,40 @@ describe('a session stays readable', () => {
     expect(b.count('migration:quarantined')).to.equal(1);
     expect(Object.keys((await a.data(token)) ?? {})).to.deep.equal(['user', 'right']);
     await shop.during(b.sessions.close());
+  });
+});
+
+describe('warm copies, once there is no room left,', () => {
+  const clock = new ManualClock();
+  const stamps = new Stamps(clock);
+  const fresh = (): Entry => recordEntry(stamps.next(), Buffer.alloc(1_000, 7));
+  const keyOf = (name: string): string => createHash('sha256').update(name).digest('base64url');
+  let shadow: Shadow;
+  let full = 0;
+  beforeEach(() => {
+    shadow = new Shadow({ maxBytes: MiB, maxStaleness: 0 });
+    for (let n = 0; n < 2_000; n += 1) shadow.meet(keyOf(`first ${n}`), fresh(), confirmed);
+    full = shadow.size;
+  });
+
+  it('are not given up for sessions that come once', () => {
+    expect(full).to.be.within(500, 1_000);
+    for (let n = 0; n < 2_000; n += 1) shadow.meet(keyOf(`other ${n}`), fresh(), confirmed);
+    const there = Array.from({ length: 2_000 }, (_, n) => shadow.peek(keyOf(`first ${n}`)));
+    expect(there.filter(copy => copy !== undefined).length).to.equal(full);
+  });
+
+  it('are given up for one that comes again, and for one that was written', () => {
+    for (let n = 0; n < 2; n += 1) shadow.meet(keyOf('again'), fresh(), confirmed);
+    shadow.keep(keyOf('written'), fresh(), confirmed);
+    expect(shadow.peek(keyOf('again'))).to.not.equal(undefined);
+    expect(shadow.peek(keyOf('written'))).to.not.equal(undefined);
+    expect(shadow.bytes).to.be.at.most(MiB);
+  });
+
+  it('are kept up to date as before', () => {
+    const entry = fresh();
+    shadow.meet(keyOf('first 0'), entry, confirmed);
+    expect(shadow.peek(keyOf('first 0'))?.entry).to.deep.equal(entry);
   });
 });

@@ -131,7 +131,7 @@ export class Reader {
       if (restoration.completes(newest, confirmed)) return { ...found, other: newest.entry };
       if (age > 0) return seen('shadow', newest);
     }
-    shadow.keep(key, entry, confirmed);
+    shadow.meet(key, entry, confirmed);
     const orphan = journal.orphaned(key);
     return orphan ? { ...found, other: orphan.entry, orphaned: true } : found;
   }

@@ -1,4 +1,5 @@
 import { BoundedMap } from '../store/bounded-map.js';
+import { Doorkeeper } from '../store/doorkeeper.js';
 import type { Entry } from '../store/entry.js';
 import type { Confirmation } from '../store/store.js';
 import { Copy } from './copy.js';
@@ -21,6 +22,7 @@ export interface Trust {
 export class Shadow {
   readonly #copies: BoundedMap<Copy>;
   readonly #maxStaleness: number;
+  readonly #doorkeeper = new Doorkeeper();
 
   constructor(options: ShadowOptions | false) {
     this.#copies = new BoundedMap<Copy>(options ? options.maxBytes : 0, copy => copy.weight);
@@ -38,6 +40,12 @@ export class Shadow {
   /** The keys of all copies, those that were used at the end. */
   keys(): string[] {
     return this.#copies.keys();
+  }
+
+  /** As `keep`, of what was read: where there is no room left, nobody makes way for who comes for the first time. */
+  meet(key: string, entry: Entry, confirmed: Confirmation): void {
+    const welcome = !this.#copies.full || this.#copies.get(key) !== undefined || this.#doorkeeper.knows(key);
+    if (welcome) this.keep(key, entry, confirmed);
   }
 
   /** Keeps what the store acknowledged. An answer that was overtaken by a newer one changes nothing. */

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.js';
 import { BoundedMap, type Kept } from '../store/bounded-map.js';
+import { Doorkeeper } from '../store/doorkeeper.js';
 import { type Entry, type Stamp, stampOf } from '../store/entry.js';
 import { pack, type Packed, PACKED_BYTES } from '../store/packed.js';
 import type { VerifiedToken } from '../vault/vault.js';
@@ -52,6 +53,7 @@ const COPIES = 3;
 export class Recall {
   readonly #clock: Clock;
   readonly #remembered = new BoundedMap<Remembered>(MAX_BYTES, ({ opened }) => OBJECT_BYTES + opened.weight);
+  readonly #doorkeeper = new Doorkeeper();
   #timer: Timer | undefined;
   #closed = false;
 
@@ -75,11 +77,17 @@ export class Recall {
   }
 
   keep(token: string, verified: VerifiedToken, entry: Entry, record: SessionRecord): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#isWelcome(token, verified)) return;
     const remembered = new Remembered(verified, new Opened(entry, record));
     this.#remembered.set(token, remembered);
     remembered.used = true;
     this.#timer ??= this.#clock.after(LINGER, () => this.#linger());
+  }
+
+  /** Where there is no room left, nobody makes way for who comes for the first time. */
+  #isWelcome(token: string, { identity }: VerifiedToken): boolean {
+    const known = !this.#remembered.full || this.#remembered.get(token) !== undefined;
+    return known || this.#doorkeeper.knows(identity.key);
   }
 
   /** The session under `key` has another version now: known from now on, if a token that is remembered names it. */

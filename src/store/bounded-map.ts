@@ -38,6 +38,11 @@ export class BoundedMap<V extends Kept> {
     return this.#values.size;
   }
 
+  /** What comes now makes others go, or others have just gone for it. */
+  get full(): boolean {
+    return this.#bytes > this.#maxBytes * (1 - 2 * AHEAD);
+  }
+
   /** Of all values, those that were used at the end. */
   keys(): string[] {
     const [idle, used]: [string[], string[]] = [[], []];

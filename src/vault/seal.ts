@@ -48,7 +48,7 @@ export class Sealer {
     keys.kid.copy(body, 1);
     const nonce = this.#clock.bytes(NONCE_BYTES);
     nonce.copy(body, HEAD_BYTES);
-    const cipher = createCipheriv(CIPHER, this.#keyFor(keys, id), nonce, { authTagLength: TAG_BYTES });
+    const cipher = createCipheriv(CIPHER, this.#sealingKey(keys, id), nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(this.#context(entry, storeKey));
     cipher.update(text, 'utf8').copy(body, HEAD_BYTES + NONCE_BYTES);
     // In this mode there is nothing left to come, and not before this is the tag known.
@@ -69,7 +69,7 @@ export class Sealer {
     return { opened: true, text, current: keys === this.#keyring.current };
   }
 
-  #decrypt(key: KeyObject, body: Buffer, context: Buffer): string | undefined {
+  #decrypt(key: KeyObject | Buffer, body: Buffer, context: Buffer): string | undefined {
     const nonce = body.subarray(HEAD_BYTES, HEAD_BYTES + NONCE_BYTES);
     const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(context);
@@ -84,12 +84,17 @@ export class Sealer {
     }
   }
 
+  /** Known where this session was sealed before. Whoever only reads leaves nothing behind: most never write. */
+  #keyFor(keys: SecretKeys, id: Buffer): KeyObject | Buffer {
+    const known = keys === this.#keyring.current ? this.#keys.get(id) : undefined;
+    return known ?? sessionKey(keys, id);
+  }
+
   /** Known again for as long as somebody holds this very id. */
-  #keyFor(keys: SecretKeys, id: Buffer): KeyObject {
-    if (keys !== this.#keyring.current) return sessionKey(keys, id);
+  #sealingKey(keys: SecretKeys, id: Buffer): KeyObject {
     const known = this.#keys.get(id);
     if (known) return known;
-    const key = sessionKey(keys, id);
+    const key = createSecretKey(sessionKey(keys, id));
     this.#keys.set(id, key);
     return key;
   }
@@ -110,6 +115,6 @@ export class Sealer {
   }
 }
 
-function sessionKey(keys: SecretKeys, id: Buffer): KeyObject {
-  return createSecretKey(createHmac('sha256', keys.record).update('session').update(id).digest());
+function sessionKey(keys: SecretKeys, id: Buffer): Buffer {
+  return createHmac('sha256', keys.record).update('session').update(id).digest();
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Keyring, SecretKeys } from './keyring.js';
 
 const ID_BYTES = 32;
@@ -67,16 +67,14 @@ export class Tokens {
   }
 }
 
+const STORE_KEY = Buffer.from('koa-resilient-session/1/store-key');
+
 /** What stores know a session by: 43 characters from which nobody gets back to the id. */
 export function storeKeyOf(id: Buffer): string {
-  return createHash('sha256').update('koa-resilient-session/1/store-key').update(id).digest('base64url');
+  return hash('sha256', Buffer.concat([STORE_KEY, id]), 'base64url');
 }
 
 /** A name for logs and events: tells sessions apart, opens nothing, and is no key of any store. */
 export function pseudonymOf(storeKey: string): string {
-  return createHash('sha256')
-    .update('koa-resilient-session/1/pseudonym')
-    .update(storeKey)
-    .digest('base64url')
-    .slice(0, 12);
+  return hash('sha256', `koa-resilient-session/1/pseudonym${storeKey}`, 'base64url').slice(0, 12);
 }
