@@ -141,7 +141,7 @@ export class Saving {
     const acknowledged = by === 'primary';
     state.base = { record: draft.record, stamp: draft.stamp, seen: draft.stamp, confirmed, acknowledged };
     state.identity = identity;
-    if (state.token !== undefined) this.#remember(state.token, acknowledged && !draft.yielded, write);
+    if (state.token !== undefined) this.#remember(state.token, !draft.yielded, write);
     state.maxAge = draft.record.maxAge;
     state.login = draft.record.login;
     state.brief = false;
