@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { Graveyard } from '../../src/resilience/graveyard.js';
 import { Journal } from '../../src/resilience/journal.js';
 import { Shadow } from '../../src/resilience/shadow.js';
 import { type Entry, recordEntry, Stamps, tombstoneEntry } from '../../src/store/entry.js';
 import { MemoryStore } from '../../src/store/memory.js';
+import { storeKeyOf } from '../../src/vault/token.js';
 import { type Instance, Shop } from '../support/instances.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -133,7 +133,7 @@ describe('warm copies, once there is no room left,', () => {
   const clock = new ManualClock();
   const stamps = new Stamps(clock);
   const fresh = (): Entry => recordEntry(stamps.next(), Buffer.alloc(1_000, 7));
-  const keyOf = (name: string): string => createHash('sha256').update(name).digest('base64url');
+  const keyOf = (name: string): string => storeKeyOf(Buffer.from(name));
   let shadow: Shadow;
   let full = 0;
   beforeEach(() => {

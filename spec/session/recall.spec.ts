@@ -1,7 +1,13 @@
 import { expect } from 'chai';
+import { systemClock } from '../../src/clock.js';
+import { createSessions } from '../../src/create.js';
 import { Recall } from '../../src/session/recall.js';
 import { decodeRecord, encodeRecord, type SessionRecord } from '../../src/session/record.js';
+import { Session } from '../../src/session/session.js';
 import { recordEntry, Stamps } from '../../src/store/entry.js';
+import { StoreFault } from '../../src/store/fault.js';
+import { MemoryStore } from '../../src/store/memory.js';
+import type { SessionStore } from '../../src/store/store.js';
 import { Vault, type VerifiedToken } from '../../src/vault/vault.js';
 import { newSecret } from '../support/app.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -133,4 +139,36 @@ describe('what is remembered of tokens and records', () => {
     expect(kept().filter(each => again.includes(each)).length).to.be.above(95);
     expect(kept()).to.not.include(all[0]);
   });
+});
+
+describe('the version that a request has written', () => {
+  const AWAY: SessionStore = {
+    read: () => Promise.reject(new StoreFault('not-applied', 'refused')),
+    swap: () => Promise.reject(new StoreFault('not-applied', 'refused')),
+  };
+  const PLACES = { 'the store': new MemoryStore(1024 * 1024, systemClock()), 'the journal': AWAY };
+
+  for (const [place, store] of Object.entries(PLACES)) {
+    it(`is remembered in ${place}: the next one does not open it`, async () => {
+      const sessions = createSessions({ store, secret: newSecret(), logger: false }, {});
+      try {
+        const { token } = await sessions.manager.create({});
+        const recordOf = (session: Session): unknown => Session.stateOf(session).base?.record;
+        const load = async (): Promise<Session> => {
+          const session = await sessions.manager.load(token);
+          if (!session) throw new Error('the session is gone');
+          return session;
+        };
+        const first = await load();
+        Reflect.set(first, 'step', 1);
+        await sessions.manager.save(first);
+        const second = await load();
+        expect(second.toJSON()).to.deep.equal({ step: 1 });
+        // What is opened anew is as good, and another object.
+        expect(recordOf(second) === recordOf(first)).to.equal(true);
+      } finally {
+        await sessions.close();
+      }
+    });
+  }
 });

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { Doorkeeper } from '../../src/store/doorkeeper.js';
+import { storeKeyOf } from '../../src/vault/token.js';
 
-const keyOf = (name: string): string => createHash('sha256').update(name).digest('base64url');
 const keys = (name: string, count: number): string[] =>
-  Array.from({ length: count }, (_, index) => keyOf(`${name} ${index}`));
+  Array.from({ length: count }, (_, index) => storeKeyOf(Buffer.from(`${name} ${index}`)));
 
 describe('a doorkeeper', () => {
   it('knows who came before, and nobody else', () => {

@@ -86,7 +86,7 @@ class Visit {
     const { session, ended } = slot;
     if (!session) return;
     const { manager } = this.#parts;
-    for (let leaving = slot.leaving.shift(); leaving; leaving = slot.leaving.shift()) {
+    for (const leaving of slot.leaving.splice(0)) {
       this.#follow(ctx, slot, leaving);
       await manager.destroy(leaving);
     }

@@ -64,7 +64,7 @@ export function attachSlot(ctx: Context, as: string, manager: Manager): Slot {
   const all: object = Object.getPrototypeOf(ctx) as object;
   if (!Object.hasOwn(all, place)) shareAccessor(all, as, place);
   const slot = new Slot(manager);
-  (ctx as unknown as Record<symbol, Holder>)[place] = new Holder(slot);
+  Reflect.set(ctx, place, new Holder(slot));
   return slot;
 }
 

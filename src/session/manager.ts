@@ -115,10 +115,7 @@ export class Manager implements SessionActions {
       state.announce();
       return true;
     }
-    return this.#inTurn(state, async () => {
-      const kept = await this.#saving.commit(session, state);
-      return state.unlisted ? this.#listed(state, kept) : kept;
-    });
+    return this.#inTurn(state, async () => this.#listed(state, await this.#saving.commit(session, state)));
   }
 
   async regenerate(session: Session): Promise<boolean> {

@@ -238,7 +238,7 @@ function show(session: Session, key: string, field: Field): void {
 }
 
 function put(session: Session, key: string, value: unknown): void {
-  // By far the most names are nobody else's: a plain assignment costs a tenth, and a quarter of what Reflect.set costs.
+  // By far the most names are nobody else's: a plain assignment costs a tenth. Cast, because Reflect.set costs four times that.
   if (!(key in session)) {
     (session as unknown as SessionJson)[key] = value;
     return;

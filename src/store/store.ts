@@ -12,8 +12,9 @@ export type Swapped = { done: true } | { done: false; current: Entry | undefined
 /**
  * A place for sealed sessions. Two operations are all there is: destroying is swapping in a tombstone, touching is
  * swapping the same data with a later deadline. Keys are 43 characters of base64url; entries are opaque bytes after
- * `kind(1) ‖ stamp(16)`, and a part of Node's pool: a store in memory keeps a copy. A throw means "the store cannot say", never "not there"; what is not a `StoreFault` counts as
- * ambiguous. `koa-resilient-session/testing` has the suite that checks all of this.
+ * `kind(1) ‖ stamp(16)`, and views on larger buffers: a store in memory keeps copies. A throw means
+ * "the store cannot say", never "not there"; what is not a `StoreFault` counts as ambiguous. `koa-resilient-session/testing`
+ * has the suite that checks all of this.
  */
 export interface SessionStore {
   /** The live entry, tombstones included. Missing and expired are both `undefined`. */
