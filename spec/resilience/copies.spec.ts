@@ -1,6 +1,9 @@
 import { expect } from 'chai';
+import { Copy } from '../../src/resilience/copy.js';
+import { recordEntry, Stamps } from '../../src/store/entry.js';
 import { storeKeyOf } from '../../src/vault/token.js';
 import { type Instance, Shop } from '../support/instances.js';
+import { ManualClock } from '../support/manual-clock.js';
 
 const keyOf = (token: string): string => storeKeyOf(Buffer.from(token, 'base64url').subarray(6, 38));
 
@@ -131,5 +134,42 @@ describe('warm copies of a store that reports no changes', () => {
     expect(a.sessions.stats().store.reads).to.equal(false);
     expect(await a.refusal(a.load(token))).to.equal('STORE_UNAVAILABLE');
     await shop.during(Promise.all([a.sessions.close(), b.sessions.close()]));
+  });
+});
+
+describe('warm copies, when more sessions are read than there is room for', () => {
+  it('are of those that came before there was none left, and of those that came again', async () => {
+    const shop = new Shop();
+    const b = await shop.open();
+    const a = await shop.open({ shadow: { maxBytes: 64 * 1024, maxStaleness: 60_000 } });
+    const tokens: string[] = [];
+    for (let n = 0; n < 300; n += 1) tokens.push((await b.sessions.manager.create({ n })).token);
+    for (const token of tokens) await a.load(token);
+    const [first = '', once = '', twice = ''] = [tokens[0], tokens[298], tokens[299]];
+    await a.load(twice);
+    await a.cutOff();
+    expect(await a.data(first)).to.deep.equal({ n: 0 });
+    expect(await a.data(twice)).to.deep.equal({ n: 299 });
+    expect(await a.refusal(a.load(once))).to.equal('STORE_UNAVAILABLE');
+    await shop.during(Promise.all([a.sessions.close(), b.sessions.close()]));
+  });
+});
+
+describe('a copy', () => {
+  const confirmed = { at: 0, incarnation: 'one', watch: undefined };
+
+  it('knows the last versions that it was made from, as long as one data set lasts', () => {
+    const stamps = new Stamps(new ManualClock());
+    const versions = Array.from({ length: 6 }, () => recordEntry(stamps.next(), Buffer.alloc(8)));
+    let copy: Copy | undefined;
+    for (const entry of versions) copy = Copy.of(entry, confirmed, copy);
+    const known = versions.map(entry => copy?.descendsFrom(entry));
+    expect(known).to.deep.equal([false, false, true, true, true, false]);
+    const elsewhere = Copy.of(
+      recordEntry(stamps.next(), Buffer.alloc(8)),
+      { ...confirmed, incarnation: 'two' },
+      copy,
+    );
+    expect(versions.map(entry => elsewhere.descendsFrom(entry))).to.not.include(true);
   });
 });

@@ -37,6 +37,14 @@ describe('a sealed record', () => {
     for (const part of ['user', 'Zoë', 'cart']) expect(entry.includes(part)).to.equal(false);
   });
 
+  it('opens with the key that sealed it, also where this id was sealed with another one before', () => {
+    const newer = vaultOf([secret(), mine]);
+    const theirs = newer.seal(identity, stamps.next(), TEXT);
+    expect(newer.open(identity, theirs)).to.deep.equal({ opened: true, text: TEXT, current: true });
+    expect(newer.open(identity, entry)).to.deep.equal({ opened: true, text: TEXT, current: false });
+    expect(vault.open(identity, theirs)).to.deep.equal(UNKNOWN);
+  });
+
   it('is another each time for the same text, stamp and id', () => {
     const again = vault.seal(identity, stamp, TEXT);
     expect(bodyOf(again).subarray(4).equals(bodyOf(entry).subarray(4))).to.equal(false);
